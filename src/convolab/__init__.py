@@ -1,0 +1,1 @@
+"""convolab: a laboratory for convolutional neural networks."""

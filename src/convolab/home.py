@@ -1,0 +1,33 @@
+"""Where the lab keeps what it fetched and what the user made: one folder, movable by CONVOLAB_HOME."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def home() -> Path:
+    """The lab's own folder: ``CONVOLAB_HOME``, else the platform's place for user data."""
+    chosen = os.environ.get("CONVOLAB_HOME")
+    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_dir("convolab", False))
+
+
+def datasets_dir() -> Path:
+    """Folder of the converted data sets: ``CONVOLAB_DATA``, else ``home()/datasets``.
+
+    It can be set on its own because data sets can be fetched again and shared, runs cannot.
+    """
+    chosen = os.environ.get("CONVOLAB_DATA")
+    return Path(chosen).expanduser() if chosen else home() / "datasets"
+
+
+def runs_dir() -> Path:
+    """Folder with one subfolder per run."""
+    return home() / "runs"
+
+
+def tracking_uri() -> str:
+    """Where MLflow keeps the runs: ``MLFLOW_TRACKING_URI``, else an SQLite file in the lab's home."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
