@@ -1,1 +1,53 @@
-"""convolab: a laboratory for convolutional neural networks."""
+"""convolab: a laboratory for convolutional neural networks.
+
+    import convolab
+    data = convolab.load("mnist")
+    network = convolab.preset("convolutional", data.input_shape, len(data.classes))
+    for event in convolab.train(network, data, convolab.TrainingSettings(examples=10_000)):
+        print(event)
+
+Names are imported when they are first used, so that ``import convolab`` is immediate.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOME_OF = {
+    "ConvolabError": "errors",
+    "Dataset": "datasets",
+    "Evaluation": "evaluation",
+    "Network": "networks",
+    "PRESETS": "networks",
+    "Training": "training",
+    "TrainingSettings": "training",
+    "catalogue": "datasets",
+    "create_run": "runs",
+    "evaluate": "evaluation",
+    "execute": "runs",
+    "find": "runs",
+    "import_images": "datasets",
+    "load": "datasets",
+    "load_network": "runs",
+    "load_weights": "training",
+    "preset": "networks",
+    "runs": "runs",
+    "save_weights": "training",
+    "statistics": "datasets",
+    "train": "training",
+}
+
+__all__ = [  # noqa: PLE0604
+    *_HOME_OF
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        return getattr(importlib.import_module(f"convolab.{_HOME_OF[name]}"), name)
+    raise AttributeError(f"module 'convolab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

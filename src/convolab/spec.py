@@ -149,7 +149,7 @@ def explain(error: ValidationError, what: str = "") -> str:
     """
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
-    where = " → ".join(path) or what
+    where = " → ".join(path).replace("_", " ") or what
     given = first.get("input")
     shown = f", not {given!r}" if isinstance(given, str | int | float | bool | None) else ""
     if first["type"] == "extra_forbidden":
