@@ -32,15 +32,12 @@ _HOME_OF = {
     "load_network": "runs",
     "load_weights": "training",
     "preset": "networks",
-    "runs": "runs",
     "save_weights": "training",
     "statistics": "datasets",
     "train": "training",
 }
 
-__all__ = [  # noqa: PLE0604
-    *_HOME_OF
-]
+__all__ = [*_HOME_OF]
 
 
 def __getattr__(name: str) -> Any:
