@@ -26,3 +26,36 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("CONVOLAB_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def shapes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 3 classes × 60 small pictures that a network can really learn: bars, columns and discs."""
+    import numpy as np
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("shapes")
+    random = np.random.default_rng(0)
+    rows, columns = np.mgrid[0:16, 0:16]
+    for name in ("bars", "columns", "discs"):
+        (folder / name).mkdir()
+        for i in range(60):
+            middle = random.integers(4, 12, 2)
+            if name == "bars":
+                drawn = abs(rows - middle[0]) < 2
+            elif name == "columns":
+                drawn = abs(columns - middle[1]) < 2
+            else:
+                drawn = (rows - middle[0]) ** 2 + (columns - middle[1]) ** 2 < 14
+            picture = np.clip(drawn * 200 + random.normal(20, 15, (16, 16)), 0, 255).astype(np.uint8)
+            Image.fromarray(picture).save(folder / name / f"{i}.png")
+    return folder
+
+
+@pytest.fixture
+def shapes(home: Path, shapes_folder: Path) -> str:
+    """The name of a small data set (1×16×16, 3 classes, 144 training and 36 test images) in a fresh home."""
+    from convolab.datasets import import_images
+
+    import_images(shapes_folder, "shapes", size=16, color=False)
+    return "shapes"
