@@ -1,4 +1,4 @@
-"""Shared fixtures. Every test session has a lab home of its own; fetched data sets are kept between sessions."""
+"""Shared fixtures. Tests have lab homes of their own; fetched data sets are kept for the next time."""
 
 from __future__ import annotations
 
