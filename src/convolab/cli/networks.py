@@ -63,7 +63,7 @@ def shapes(
             problem = str(step.error)
         rows.append(
             {
-                "layer": step.layer.summary(),
+                "layer": f"{step.layer.title} {step.layer.summary}".strip(),
                 "output_shape": step.output_shape,
                 "parameters": step.parameters,
                 "multiply_adds": step.multiply_adds,
