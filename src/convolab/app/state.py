@@ -1,4 +1,4 @@
-"""What one browser tab of the Build room shows: data set, network, settings, run; with undo and subscribers."""
+"""What one tab of the Build room shows: data set, network, settings, run; with undo and subscribers."""
 
 from __future__ import annotations
 
