@@ -1,0 +1,70 @@
+"""Layers that keep training steady: batch normalisation and dropout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from convolab.networks.layers.base import Layer, Shape, needs_maps
+from convolab.spec import knob
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class BatchNorm2d(Layer):
+    """Batch normalisation: each map gets mean 0, variance 1 over the batch, then a learned scale and shift.
+
+    Parameters: scale and shift, 2 per map. (Ioffe and Szegedy, 2015.)
+    """
+
+    type: Literal["BatchNorm2d"] = "BatchNorm2d"
+    title: ClassVar[str] = "Batch norm"
+    help: ClassVar[str] = "Rescales each map over the batch so that training is faster and steadier."
+
+    def output_shape(self, input_shape: Shape, *, floor: bool = False) -> Shape:
+        """Unchanged; raises ShapeError for flat input."""
+        needs_maps(self, input_shape)
+        return input_shape
+
+    def parameters(self, input_shape: Shape) -> int:
+        """A scale and a shift per map."""
+        return 2 * input_shape[0]
+
+    def build(self, input_shape: Shape) -> nn.Module:
+        """``torch.nn.BatchNorm2d``."""
+        from torch import nn
+
+        return nn.BatchNorm2d(input_shape[0])
+
+    def code(self, input_shape: Shape) -> str:
+        """``nn.BatchNorm2d(8)``."""
+        return f"nn.BatchNorm2d({input_shape[0]})"
+
+
+class Dropout(Layer):
+    """Dropout: in training each unit is set to 0 with probability p, the others are scaled by 1/(1 − p)."""
+
+    type: Literal["Dropout"] = "Dropout"
+    title: ClassVar[str] = "Dropout"
+    help: ClassVar[str] = (
+        "Silences a random share of the units at each training step, which works against overfitting."
+    )
+
+    p: float = knob(
+        0.5, "Share", "The share of units that is silenced at each step.", minimum=0, maximum=0.95, step=0.05
+    )
+
+    def build(self, input_shape: Shape) -> nn.Module:
+        """``torch.nn.Dropout``."""
+        from torch import nn
+
+        return nn.Dropout(self.p)
+
+    def code(self, input_shape: Shape) -> str:
+        """``nn.Dropout(0.5)``."""
+        return f"nn.Dropout({self.p!r})"
+
+    @property
+    def details(self) -> str:
+        """``share 0.5``."""
+        return f"share {self.p:g}"
