@@ -34,11 +34,11 @@ class Control(Protocol):
     """What the training loop asks of whoever steers it."""
 
     def poll(self) -> Commands:
-        """The present wishes. Called before every batch and about 50 times a second while paused: be quick."""
+        """The present wishes. Called before every batch and 50 times a second while paused, so be quick."""
         ...
 
     def hold(self) -> None:
-        """Training has paused itself (the disk is full). ``poll`` must say ``paused`` until resume is asked for."""
+        """Training paused itself (disk full): ``poll`` must say ``paused`` until resume is asked for."""
         ...
 
 

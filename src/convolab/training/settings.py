@@ -136,7 +136,9 @@ class TrainingSettings(Spec):
         "What pixels 0 … 255 become: -1 … 1, 0 … 1, unchanged, or mean 0 and deviation 1 per channel.",
         group="data",
     )
-    flip: bool = knob(False, "Flip", "Mirror half of the training images left to right.", group="augmentation")
+    flip: bool = knob(
+        False, "Flip", "Mirror half of the training images left to right.", group="augmentation"
+    )
     shift: int = knob(
         0,
         "Shift",
