@@ -102,8 +102,8 @@ def _from_object(data: dict[str, Any], input_shape: Shape | None) -> Network:
         first = error.errors()[0]
         if first["loc"][:1] == ("input_shape",):
             raise NetworkError(
-                "input_shape must be three whole numbers, channels (1 to 1024), height and width (1 to 4096), "
-                f"not {data['input_shape']!r}."[:300]
+                "input_shape must be three whole numbers: channels (1 to 1024), height and width "
+                f"(1 to 4096), not {data['input_shape']!r}."[:300]
             ) from None
         raise NetworkError(explain(error, "The network")) from None
 

@@ -68,13 +68,9 @@ class Layer(Spec):
         raise NotImplementedError
 
     @property
-    def details(self) -> str:
+    def summary(self) -> str:
         """The settings in a few words: ``8 maps, kernel 5, padding 2``; empty where there are none."""
         return ""
-
-    def summary(self) -> str:
-        """What it is in a few words: ``Convolution: 8 maps, kernel 5, padding 2``."""
-        return f"{self.title}: {self.details}" if self.details else self.title
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill, indent
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import model_validator
@@ -158,11 +159,15 @@ class Conv2d(Layer):
         options += f", padding={self.padding}" if self.padding else ""
         options += "" if self.bias else ", bias=False"
         if self.connections is not None:
-            return f"TableConv2d({input_shape[0]}, {self.connections!r}, {options})"
+            lists = "\x00".join(str(list(inputs)).replace(" ", "\x01") for inputs in self.connections)
+            # Wrapped between the lists, never inside one.
+            wrapped = fill(lists.replace("\x00", ", "), 96).replace("\x01", " ")
+            table = indent(f"[\n{indent(wrapped, '    ')}\n],", "    ")
+            return f"TableConv2d(\n    {input_shape[0]},\n{table}\n    {options},\n)"
         return f"nn.Conv2d({input_shape[0]}, {self.out_channels}, {options})"
 
     @property
-    def details(self) -> str:
+    def summary(self) -> str:
         """``8 maps, kernel 5, padding 2``."""
         maps = "1 map" if self.out_channels == 1 else f"{self.out_channels} maps"
         stride = f", stride {self.stride}" if self.stride != 1 else ""

@@ -74,6 +74,6 @@ class Linear(Layer):
         return f"nn.Linear({input_shape[0]}, {self.out_features}{'' if self.bias else ', bias=False'})"
 
     @property
-    def details(self) -> str:
+    def summary(self) -> str:
         """``10 units``."""
         return "1 unit" if self.out_features == 1 else f"{self.out_features} units"

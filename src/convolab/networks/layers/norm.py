@@ -65,6 +65,6 @@ class Dropout(Layer):
         return f"nn.Dropout({self.p!r})"
 
     @property
-    def details(self) -> str:
+    def summary(self) -> str:
         """``share 0.5``."""
         return f"share {self.p:g}"

@@ -85,7 +85,7 @@ class _Pool2d(Layer):
         return f"nn.{self.type}(kernel_size={self.kernel_size}, stride={self.stride}{padding})"
 
     @property
-    def details(self) -> str:
+    def summary(self) -> str:
         """``kernel 2, stride 2``."""
         padding = f", padding {self.padding}" if self.padding else ""
         return f"kernel {self.kernel_size}, stride {self.stride}{padding}"

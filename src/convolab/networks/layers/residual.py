@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import indent
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from convolab.networks.layers.base import Fix, Layer, Shape, ShapeError, described, first_fitting
@@ -114,7 +115,7 @@ class Residual(Layer):
         """``Residual(nn.Sequential(…), nn.Conv2d(16, 32, kernel_size=1, stride=2, bias=False))``."""
         shapes = self.shapes(input_shape)
         lines = [layer.code(shape) for layer, shape in zip(self.layers, shapes, strict=False)]
-        inner = "".join(f"        {line},\n".replace("\n    ", "\n        ") for line in lines)
+        inner = "".join(indent(f"{line},\n", " " * 8) for line in lines)
         body = f"nn.Sequential(\n{inner}    )"
         if shapes[-1] == input_shape:
             return f"Residual(\n    {body},\n)"
@@ -124,7 +125,7 @@ class Residual(Layer):
         return f"Residual(\n    {body},\n    {around},\n)"
 
     @property
-    def details(self) -> str:
+    def summary(self) -> str:
         """``5 layers``."""
         return "1 layer" if len(self.layers) == 1 else f"{len(self.layers)} layers"
 

@@ -117,7 +117,7 @@ class Reshape(Layer):
         return f"nn.Sequential(nn.Flatten(), nn.Unflatten(1, {self.shape!r}))"
 
     @property
-    def details(self) -> str:
+    def summary(self) -> str:
         """``16 × 7 × 7``."""
         return shape_text(self.shape)
 
@@ -195,6 +195,6 @@ class ConstantPad2d(Layer):
         return f"nn.ConstantPad2d({self.padding}, {self.value!r})"
 
     @property
-    def details(self) -> str:
+    def summary(self) -> str:
         """``2 pixels of -1``."""
         return f"{self.padding} pixels of {self.value:g}"
