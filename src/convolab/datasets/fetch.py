@@ -1,0 +1,147 @@
+"""Fetching a built-in data set: the first source that answers, checked, converted, and put in place whole."""
+
+from __future__ import annotations
+
+import datetime
+import errno
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import Timeout
+
+from convolab.datasets import store
+from convolab.datasets.builtin import PARTS, BuiltIn
+from convolab.datasets.progress import Meter, Report
+from convolab.datasets.sources import ByHand, Source, SourceFailed
+from convolab.errors import DataError
+from convolab.home import datasets_dir
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def hand_folder(name: str) -> Path:
+    """Where files put by hand are looked for."""
+    return datasets_dir() / "by-hand" / name
+
+
+def fetch(item: BuiltIn, progress: Report | None = None) -> Path:
+    """The folder of the converted data set, fetched if it is not whole already.
+
+    Safe to call from several processes at once: one fetches, the others wait for it. Raises DataError that
+    lists each source with the reason it failed.
+    """
+    parent = datasets_dir()
+    target = parent / item.name
+    if _is_whole(target):
+        return target
+    lock = store.lock(parent, item.name)
+    waiting: Meter | None = None
+    while True:
+        try:
+            lock.acquire(timeout=0.5)
+            break
+        except Timeout:
+            waiting = waiting or Meter(progress, f"Waiting for another process that is fetching {item.title}")
+            waiting.at(0)
+        except OSError as error:
+            raise DataError(f"The folder {parent} cannot be written: {error.strerror}.") from None
+    try:
+        if not _is_whole(target):
+            _fetch_locked(item, parent, target, progress)
+    finally:
+        lock.release()
+    return target
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        return store.damage(folder, store.read_about(folder)) is None
+    except DataError:
+        return False
+
+
+def _fetch_locked(item: BuiltIn, parent: Path, target: Path, progress: Report | None) -> None:
+    by_hand = ByHand(hand_folder(item.name))
+    sources: list[Source] = [by_hand, *item.sources] if by_hand.bytes else [*item.sources]
+    failures: list[str] = []
+    try:
+        for source in sources:
+            with store.workspace(parent, item.name) as work:
+                try:
+                    _from_source(item, source, work, target, progress)
+                except SourceFailed as error:
+                    failures.append(f"{source.title}: {error}")
+                else:
+                    return
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise DataError(
+                f"The disk is full: {item.title} needs {_room(item)} in {parent}; make room and try again."
+            ) from None
+        raise DataError(f"{item.title} cannot be kept in {parent}: {error.strerror or error}.") from None
+    ways = "; or ".join(source.by_hand for source in item.sources)
+    raise DataError(
+        f"{item.title} could not be fetched. Tried: {'; '.join(failures)}. To bring it by hand, on any machine "
+        f"{ways}; then put the files into {hand_folder(item.name)} and try again."
+    )
+
+
+def _from_source(item: BuiltIn, source: Source, work: Path, target: Path, progress: Report | None) -> None:
+    from convolab.datasets.decode import DecodeError, decode
+
+    arrived, ready = work / "arrived", work / "ready"
+    arrived.mkdir()
+    ready.mkdir()
+    source.fetch(arrived, Meter(progress, f"Fetching {item.title} from {source.title}", source.bytes))
+    total = sum(path.stat().st_size for path in arrived.rglob("*") if path.is_file())
+    meter = Meter(progress, f"Checking and converting {item.title}", total)
+    try:
+        parts = decode(item, arrived)
+    except DecodeError as error:
+        raise SourceFailed(str(error)) from None
+    _check(item, parts)
+    _write(parts, ready)
+    store.write_about(
+        ready,
+        name=item.name,
+        title=item.title,
+        classes=item.classes,
+        input_shape=item.input_shape,
+        train_size=item.train_size,
+        test_size=item.test_size,
+        own=False,
+        source=source.title,
+        made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+    store.publish(ready, target)
+    meter.at(total)
+
+
+def _check(item: BuiltIn, parts: dict[str, np.ndarray]) -> None:
+    """Size and SHA-256 of the decoded content, the same for every source."""
+    for part in PARTS:
+        count = item.train_size if part.startswith("train") else item.test_size
+        shape = (count, *item.input_shape) if part.endswith("images") else (count,)
+        if parts[part].shape != shape:
+            raise SourceFailed(
+                f"its {part.replace('_', ' ')} have the shape {parts[part].shape}, not {shape}"
+            )
+        if store.digest(parts[part]) != item.digests[part]:
+            raise SourceFailed(
+                f"its {part.replace('_', ' ')} are not those of {item.title} (another SHA-256)"
+            )
+
+
+def _write(parts: dict[str, np.ndarray], folder: Path) -> None:
+    import numpy as np
+
+    for part in PARTS:
+        kind = np.uint8 if part.endswith("images") else np.int64
+        np.save(folder / f"{part}.npy", np.ascontiguousarray(parts[part], dtype=kind), allow_pickle=False)
+
+
+def _room(item: BuiltIn) -> str:
+    channels, height, width = item.input_shape
+    content = (item.train_size + item.test_size) * channels * height * width
+    return f"about {(content + 2 * max(source.bytes for source in item.sources)) / 1e6:.0f} MB"
