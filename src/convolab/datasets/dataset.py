@@ -18,8 +18,8 @@ from convolab.errors import DataError
 class Dataset:
     """Images to learn from and images to be tested on.
 
-    Images are uint8 (N, C, H, W), 0 is dark and 255 bright, memory-mapped and read-only when they come from the
-    disk. Labels are int64 (N,), positions in ``classes``.
+    Images are uint8 (N, C, H, W), 0 is dark and 255 bright, memory-mapped and read-only when they come from
+    the disk. Labels are int64 (N,), positions in ``classes``.
     """
 
     name: str

@@ -82,8 +82,9 @@ def _fetch_locked(item: BuiltIn, parent: Path, target: Path, progress: Report | 
         raise DataError(f"{item.title} cannot be kept in {parent}: {error.strerror or error}.") from None
     ways = "; or ".join(source.by_hand for source in item.sources)
     raise DataError(
-        f"{item.title} could not be fetched. Tried: {'; '.join(failures)}. To bring it by hand, on any machine "
-        f"{ways}; then put the files into {hand_folder(item.name)} and try again."
+        f"{item.title} could not be fetched. Tried: {'; '.join(failures)}. "
+        f"To bring it by hand, on any machine {ways}; "
+        f"then put the files into {hand_folder(item.name)} and try again."
     )
 
 

@@ -72,7 +72,7 @@ def normalizer(dataset: Dataset, normalization: str) -> tuple[np.ndarray, np.nda
     """(mean, std), each float32 (C,) on the 0..255 scale, so that ``x' = (x - mean) / std``.
 
     ``[-1, 1]`` and ``[0, 1]`` map 0..255 onto that range, ``none`` leaves 0..255 as it is, ``per-channel``
-    gives every channel mean 0 and deviation 1 over the training images. Raises SettingsError for another name.
+    gives every channel mean 0 and deviation 1 over the training images. Raises SettingsError for others.
     """
     channels = dataset.input_shape[0]
     fixed = {"[-1, 1]": (127.5, 127.5), "[0, 1]": (0.0, 255.0), "none": (0.0, 1.0)}

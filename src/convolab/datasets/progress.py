@@ -27,7 +27,7 @@ Report = Callable[[Fetching], None]
 
 
 class Meter:
-    """Counts one phase and reports it to a callback, not too often. The callback may raise to end the work."""
+    """Counts one phase and reports it to a callback, not too often. The callback may raise to end it."""
 
     def __init__(self, report: Report | None, what: str, total: int | None = None) -> None:
         self.report = report

@@ -189,8 +189,8 @@ def _client(name: str) -> str:
 def _reach(address: str) -> None:
     """Connect once, in `CONNECT_SECONDS` in all.
 
-    HTTP clients bound the wait per address of a host and not at all while its name is looked up, which together
-    can take a minute behind a firewall that swallows packets.
+    HTTP clients bound the wait per address of a host and not at all while its name is looked up, which
+    together can take a minute behind a firewall that swallows packets.
     """
     parts = urlsplit(address)
     if parts.scheme in urllib.request.getproxies():

@@ -102,7 +102,7 @@ def workspace(parent: Path, name: str) -> Iterator[Path]:
 
 
 def publish(ready: Path, target: Path) -> None:
-    """Put the finished folder in its place at once; what was there is set aside and goes with the workspace."""
+    """Put the finished folder in its place at once; what was there is set aside in the workspace."""
     if target.exists():
         target.replace(ready.parent / "replaced")
     ready.replace(target)
