@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Lab:
-    """A lab that serves in a process of its own; `start` after `kill` comes back with the same home and port."""
+    """A lab in a process of its own; `start` after `kill` comes back with the same home and port."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -138,7 +138,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visitor(browser: Browser) -> Iterator[BrowserContext]:
-    """A visitor with cookies of its own, at a desktop's size; complains about errors in the page's scripts."""
+    """A visitor with cookies of their own, at a desktop; complains about errors in the page's scripts."""
     context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce", accept_downloads=True)  # type: ignore[arg-type]
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     problems: list[str] = []
@@ -159,7 +159,7 @@ def page(lab: Lab, visitor: BrowserContext) -> Page:
 def open_room(page: Page, lab: Lab, address: str = "/build") -> None:
     """Open an address of the lab and wait until the page is connected."""
     page.goto(f"{lab.url}{address}")
-    page.wait_for_function("() => window.socket?.connected && document.querySelector('[data-room]')")
+    page.wait_for_function("() => window.did_handshake && document.querySelector('[data-room]')")
 
 
 def screenshot(page: Page, name: str, **options: Any) -> Path:

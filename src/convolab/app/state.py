@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from convolab.datasets import catalogue
+from convolab.datasets import DatasetInfo, catalogue
 from convolab.errors import ConvolabError, SettingsError, unknown
 from convolab.networks import Network
 from convolab.networks.presets import PRESETS, preset
@@ -45,7 +45,8 @@ class BuildState:
 
     Names that can be changed and subscribed to: ``dataset``, ``preset`` (None: custom), ``network``,
     ``settings``, ``run_id`` (the run shown, None before the first), ``overlays`` (further runs in the
-    curves), and, for subscribers only, ``history`` (what can be undone has changed).
+    curves), and, for subscribers only, ``history`` (what can be undone has changed), ``data`` (the chosen
+    data set has been fetched), ``catalogue`` (data sets have come or gone).
     """
 
     def __init__(self, memory: MutableMapping[str, Any] | None = None) -> None:
@@ -152,6 +153,11 @@ class BuildState:
 
         return end
 
+    def announce(self, name: str) -> None:
+        """Tell the subscribers of ``name`` alone: ``data`` (the data set has been fetched), ``catalogue``
+        (data sets have come or gone)."""
+        self._tell({name})
+
     def release(self) -> None:
         """End all subscriptions: the elements of the room are about to be built anew."""
         self._subscribers.clear()
@@ -187,13 +193,16 @@ class BuildState:
         dataset = values.get("dataset", now.dataset)
         chosen = values.get("preset", now.preset)
         if "network" in values:
-            return Model(dataset, values.get("preset"), values["network"], settings)
+            network, chosen = values["network"], values.get("preset")
+            if chosen is None and network.name in PRESETS:
+                network = network.changed(name="")
+            return Model(dataset, chosen, network, settings)
         if dataset == now.dataset and chosen == now.preset:
             return Model(dataset, chosen, now.network, settings)
         if chosen is not None:
             return Model(dataset, chosen, preset_for(dataset, chosen), settings)
         network = self.custom(dataset) or moved(now.network, now.dataset, dataset)
-        return Model(dataset, None, network, settings)
+        return Model(dataset, None, network.changed(name=""), settings)
 
     def _remember(self, merge: str) -> None:
         key = (merge, time.monotonic())
@@ -227,9 +236,14 @@ class BuildState:
                 callback()
 
 
+def dataset_infos() -> dict[str, DatasetInfo]:
+    """The data sets there are, by name."""
+    return {info.name: info for info in catalogue()}
+
+
 def preset_for(dataset: str, name: str) -> Network:
     """A preset made for a data set of the catalogue. Raises SettingsError if either is unknown."""
-    infos = {info.name: info for info in catalogue()}
+    infos = dataset_infos()
     if dataset not in infos:
         raise SettingsError(unknown("data set", dataset, infos))
     if name not in PRESETS:
@@ -240,7 +254,7 @@ def preset_for(dataset: str, name: str) -> Network:
 
 def moved(network: Network, source: str, target: str) -> Network:
     """The same layers on another data set: its input shape, and its number of classes at the end."""
-    infos = {info.name: info for info in catalogue()}
+    infos = dataset_infos()
     classes = {name: len(info.classes) for name, info in infos.items()}
     layers = list(network.layers)
     if layers and getattr(layers[-1], "out_features", None) == classes.get(source):

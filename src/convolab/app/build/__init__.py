@@ -1,0 +1,1 @@
+"""The Build room: data, network, settings, training."""
