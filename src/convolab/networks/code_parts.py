@@ -119,18 +119,17 @@ def normalizer(images):
 
 LOAD = '''
 def default_folder():
-    """Where convolab keeps this data set on this computer."""
-    if os.environ.get("CONVOLAB_DATA"):
-        return Path(os.environ["CONVOLAB_DATA"]).expanduser() / DATASET
-    if os.environ.get("CONVOLAB_HOME"):
-        return Path(os.environ["CONVOLAB_HOME"]).expanduser() / "datasets" / DATASET
+    """Where convolab keeps this data set on this computer: fetched, or made of your own images."""
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
         base = Path.home() / "Library" / "Application Support"
     else:
         base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "convolab" / "datasets" / DATASET
+    home = Path(os.environ.get("CONVOLAB_HOME") or base / "convolab").expanduser()
+    fetched = Path(os.environ.get("CONVOLAB_DATA") or home / "datasets").expanduser() / DATASET
+    own = home / "images" / DATASET
+    return own if own.is_dir() and not fetched.is_dir() else fetched
 
 
 def load(folder):

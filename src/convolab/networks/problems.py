@@ -22,7 +22,11 @@ def with_verified_fixes(network: Network, step: LayerTrace) -> LayerTrace:
         return step
     error = step.error
     offered = [*_moves(network, error), *error.fixes]
-    kept = error.with_fixes(tuple(fix for fix in offered if mends(network, fix, error.position)))
+    good = [fix for fix in offered if mends(network, fix, error.position)]
+    last_resort = Fix("Remove this layer", error.position, remove=True)
+    if not good and mends(network, last_resort, error.position):
+        good = [last_resort]
+    kept = error.with_fixes(tuple(good))
     inside = tuple(
         replace(inner, error=kept) if inner.error and inner.position == kept.position else inner
         for inner in step.inside
@@ -36,14 +40,12 @@ def mends(network: Network, fix: Fix, position: Position) -> bool:
         mended = fix.apply(network)
     except NetworkError:
         return False
-    last = position
-    if fix.layers is not None and len(fix.layers) > 1:
-        last = (*position[:-1], position[-1] + len(fix.layers) - 1)
+    last = (*position[:-1], position[-1] + len(fix.added))
     first = next((step.error.position for step in mended.walk() if step.error), None)
     if first is None:
         return True
-    removed = fix.layers == ()
-    return _order(first) >= _order(last) if removed else _order(first) > _order(last)
+    # In the place of a removed layer stands the next one, which may have an error of its own.
+    return _order(first) >= last if fix.remove else _order(first) > _order(last)
 
 
 def output_problem(network: Network, classes: int) -> ShapeError | None:
@@ -57,13 +59,13 @@ def output_problem(network: Network, classes: int) -> ShapeError | None:
         last = [index for index, layer in enumerate(network.layers) if isinstance(layer, Linear)][-1:]
         for index in last:
             changed = network.layers[index].changed(out_features=classes)
-            offered.append(Fix(f"Set the units of layer {index + 1} to {classes}", (index,), (changed,)))
+            offered.append(Fix(f"Set the units of layer {index + 1} to {classes}", (index,), changed))
         added = Linear(out_features=classes)
         if len(shape) == 1:
-            offered.append(Fix(f"Add a fully connected layer of {classes} units", end, (added,)))
+            offered.append(Fix(f"Add a fully connected layer of {classes} units", end, added=(added,)))
         else:
             label = f"Add Flatten and a fully connected layer of {classes} units"
-            offered.append(Fix(label, end, (Flatten(), added)))
+            offered.append(Fix(label, end, added=(Flatten(), added)))
 
     def gives_classes(fix: Fix) -> bool:
         try:

@@ -98,8 +98,8 @@ def _small_enough(layer: Layer, shape: Shape, parameters: int, activations: int,
             if name in type(layer).model_fields and getattr(layer, "connections", None) is None:
                 smaller = largest_fitting(layer, name, fits)
                 if smaller is not None:
-                    found.append(Fix(f"Set {word} to {getattr(smaller, name)}", layers=(smaller,)))
-        return [*found, Fix("Remove this layer", layers=())]
+                    found.append(Fix(f"Set {word} to {getattr(smaller, name)}", replacement=smaller))
+        return [*found, Fix("Remove this layer", remove=True)]
 
     if totals[0] + parameters > MAX_PARAMETERS:
         message = (

@@ -77,14 +77,16 @@ class Layer(Spec):
 class Fix:
     """A change of the network that mends an error, ready to be applied by a click.
 
-    Exactly one of these is done: the layer at ``position`` is replaced by ``layers`` (none: removed; two: one
-    is inserted); or it is moved to ``target``; or the whole network is allowed to round down (``floor``).
+    One of these is done: the layer at ``position`` is replaced by ``replacement``; or ``added`` layers are
+    put in before it; or it is moved to ``target``, or removed; or all windows may round down (``floor``).
     """
 
     label: str
     position: Position = ()
-    layers: tuple[Layer, ...] | None = None
+    replacement: Layer | None = None
+    added: tuple[Layer, ...] = ()
     target: Position | None = None
+    remove: bool = False
     floor: bool = False
 
     def apply(self, network: Network) -> Network:
@@ -93,14 +95,13 @@ class Fix:
             return network.changed(floor=True)
         if self.target is not None:
             return network.move(self.position, self.target)
-        if self.layers is None:
-            return network
-        if not self.layers:
+        if self.remove:
             return network.remove(self.position)
-        changed = network.replace(self.position, self.layers[-1])
-        for layer in reversed(self.layers[:-1]):
-            changed = changed.insert(self.position, layer)
-        return changed
+        if self.replacement is not None:
+            network = network.replace(self.position, self.replacement)
+        for layer in reversed(self.added):
+            network = network.insert(self.position, layer)
+        return network
 
     def inside(self, index: int) -> Fix:
         """The same fix seen from outside the block that is layer ``index``."""
@@ -222,11 +223,9 @@ def needs_maps(layer: Layer, input_shape: Shape) -> None:
             layer.output_shape(shape)
         except ShapeError:
             continue
-        fixes.append(
-            Fix(f"Insert Reshape to {shape_text(shape)} before it", layers=(Reshape(shape=shape), layer))
-        )
+        fixes.append(Fix(f"Insert Reshape to {shape_text(shape)} before it", added=(Reshape(shape=shape),)))
         break
-    fixes.append(Fix("Remove this layer", layers=()))
+    fixes.append(Fix("Remove this layer", remove=True))
     raise ShapeError(
         f"{described(input_shape)}, but this layer needs maps (channels × height × width).",
         layer,

@@ -111,7 +111,12 @@ class Conv2d(Layer):
                 f"(they are counted from 0 to {input_shape[0] - 1}).",
                 self,
                 input_shape,
-                [Fix("Connect every output map to all input maps", layers=(self.changed(connections=None),))],
+                [
+                    Fix(
+                        "Connect every output map to all input maps",
+                        replacement=self.changed(connections=None),
+                    )
+                ],
             )
         return window_shape(
             self, input_shape, self.kernel_size, self.stride, self.padding, self.out_channels, floor

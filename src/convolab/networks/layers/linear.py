@@ -45,8 +45,8 @@ class Linear(Layer):
                 self,
                 input_shape,
                 [
-                    Fix("Insert Flatten before it", layers=(Flatten(), self)),
-                    Fix("Insert Global average pool before it", layers=(GlobalAvgPool2d(), self)),
+                    Fix("Insert Flatten before it", added=(Flatten(),)),
+                    Fix("Insert Global average pool before it", added=(GlobalAvgPool2d(),)),
                 ],
             )
         return (self.out_features,)

@@ -61,7 +61,7 @@ class _Pool2d(Layer):
             ):
                 changed = first_fitting(self, input_shape, name, values, floor)
                 if changed is not None:
-                    fixes.append(Fix(f"{label} {getattr(changed, name)}", layers=(changed,)))
+                    fixes.append(Fix(f"{label} {getattr(changed, name)}", replacement=changed))
             raise ShapeError(
                 f"padding {self.padding} is more than half the kernel of {self.kernel_size}, "
                 "so some windows would hold only border.",

@@ -148,8 +148,8 @@ class Residual(Layer):
                 except ShapeError:
                     continue
                 value = getattr(changed, name)
-                fixes.append(Fix(f"Set {word} of its layer {index + 1} to {value}", layers=(block,)))
-        fixes.append(Fix("Remove the block", layers=()))
+                fixes.append(Fix(f"Set {word} of its layer {index + 1} to {value}", replacement=block))
+        fixes.append(Fix("Remove the block", remove=True))
         return ShapeError(
             f"{described(input_shape)}, but {described(shape, 'come out')} of its layers, "
             "so input and output cannot be added.",

@@ -71,7 +71,7 @@ class Reshape(Layer):
             fixes = []
             for shape in self._alternatives(units):
                 fixes.append(
-                    Fix(f"Set the shape to {shape_text(shape)}", layers=(self.changed(shape=shape),))
+                    Fix(f"Set the shape to {shape_text(shape)}", replacement=self.changed(shape=shape))
                 )
             raise ShapeError(
                 f"{described(input_shape)}, which is {units} units, but "

@@ -52,7 +52,7 @@ def _fixes(
             layer, input_shape, name, [v for v in values if v != getattr(layer, name)], floor
         )
         if changed is not None:
-            fixes.append(Fix(f"{label} {getattr(changed, name)}", layers=(changed,)))
+            fixes.append(Fix(f"{label} {getattr(changed, name)}", replacement=changed))
     if rounding:
         fixes.append(Fix("Let the network round down, as PyTorch does", floor=True))
     return fixes
