@@ -55,11 +55,16 @@ def check_same_run(
 def not_finite_message(
     settings: TrainingSettings, learning_rate: float, examples: int, checkpoint: int | None
 ) -> str:
-    """What to say when the loss has become infinite or NaN: the likely cause and the last good checkpoint."""
+    """What to say when the loss is infinite or NaN: likely cause and the last good checkpoint."""
     if settings.normalization == "none":
         cause = (
             "normalisation is none, so pixels go in as 0 to 255, which is too much for "
             f"learning rate {learning_rate:g}; choose normalisation [-1, 1]"
+        )
+    elif learning_rate * settings.weight_decay > 1:
+        cause = (
+            f"weight decay {settings.weight_decay:g} times learning rate {learning_rate:g} is above 1, so "
+            f"each step overshoots zero; try weight decay {0.01 / learning_rate:g}"
         )
     elif settings.momentum >= 0.99 and settings.optimizer in ("momentum", "nesterov", "rmsprop"):
         cause = f"momentum {settings.momentum:g} lets the steps grow without bounds; try 0.9"

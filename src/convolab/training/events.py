@@ -118,6 +118,24 @@ class Finished(Event):
     test_loss: float | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Recovered(Event):
+    """A run whose process died goes on by itself; ``examples`` is how far it had come before."""
+
+    kind: ClassVar[str] = "recovered"
+    message: str
+    """One sentence for a person."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note(Event):
+    """Something worth saying that changes nothing about training."""
+
+    kind: ClassVar[str] = "note"
+    message: str
+    """One sentence for a person."""
+
+
 _KINDS = {
     cls.kind: cls
     for cls in (
@@ -129,6 +147,8 @@ _KINDS = {
         Resumed,
         LearningRateChanged,
         Finished,
+        Recovered,
+        Note,
     )
 }
 

@@ -217,7 +217,7 @@ class Training(TrainingState):
             yield self._evaluate()
         message = self.plan.ending(reason, self.position)
         if self.checkpoint_path:
-            verdict = yield from self._checkpoint()
+            verdict = yield from self._checkpoint(stopping=reason == "user")
             if verdict == "release":
                 return
             if verdict == "stop" and self.checkpointed_at != self.examples:
@@ -266,8 +266,13 @@ class Training(TrainingState):
             return (yield from self._checkpoint(pausing=True))
         return (yield from self._wait(""))
 
-    def _checkpoint(self, *, pausing: bool = False) -> Generator[Event, None, Verdict]:
-        """Save; where that fails, pause with the reason, and try again when training is resumed."""
+    def _checkpoint(
+        self, *, pausing: bool = False, stopping: bool = False
+    ) -> Generator[Event, None, Verdict]:
+        """Save; where that fails, pause with the reason, and try again when training is resumed.
+
+        Someone who has asked to stop is not kept waiting: "stop" then says that it failed.
+        """
         assert self.checkpoint_path is not None
         while True:
             reason = ""
@@ -277,6 +282,8 @@ class Training(TrainingState):
                     self.checkpointed_at = self.examples
                     yield Checkpointed(examples=self.examples, path=str(self.checkpoint_path))
                 except CheckpointError as error:
+                    if stopping:
+                        return "stop"
                     reason = f"{error} {self._kept()} Make room and press Resume."
                     self.control.hold()
             if not (reason or pausing):

@@ -124,7 +124,7 @@ class EvaluationPace:
         if self.every:
             self._next_examples = (position.examples // self.every + 1) * self.every
         wait = cost * (1 - self.SHARE) / self.SHARE
-        if not position.seconds:
+        if not position.examples:
             wait = min(wait, max(1.0, cost))
         self._next_seconds = position.seconds + max(wait, 0.25, 0.02 * position.seconds)
 
