@@ -1,0 +1,399 @@
+// Live curves of a run and of runs to compare it with: accuracy large, loss and speed below it. Only increments
+// arrive; at most about 300 points of a curve are drawn, the exact values of all are in the saved CSV.
+import { address, subscribe } from "./feed.js";
+import { choice, cornerMenu, count, crisp, h, onLookChange, percent, saveAddress, savePicture, setHidden, setText, short, theme } from "./look.js";
+
+const KEPT = 600; // points of one curve in memory before it is thinned
+const DRAWN = 300;
+const X = { examples: 0, batches: 1, seconds: 2 };
+const X_NAMES = { examples: "examples", batches: "batches", seconds: "seconds of training" };
+// Columns of the rows that the server sends: x values, then loss, accuracy and (training only) examples/s.
+const PLOTS = [
+  { name: "Accuracy", height: 190, lines: [["test", 4], ["train", 4]], format: (v) => percent(v, 2), tick: (v) => `${Math.round(v * 100)} %` },
+  { name: "Loss", height: 120, lines: [["test", 3], ["train", 3]], format: (v) => v.toPrecision(4), tick: short },
+  { name: "Speed", unit: "examples/s", height: 120, lines: [["train", 5]], format: (v) => `${count(v)} examples/s`, tick: short },
+];
+
+export default { render };
+
+function render({ model, el }) {
+  const curves = new Map(); // key of a run -> { train: [rows], test: [rows], cursor, ended }
+  let x = model.get("x") ?? "examples";
+  let runs = model.get("runs") ?? []; // [{ key, name, note, colour }], the shown run first
+  let at = null; // where the reader's cross-hair is, in units of x
+  let pending = false;
+
+  const figures = PLOTS.map((plot) => makePlot(plot));
+  const axis = choice("Horizontal axis", [["examples", "Examples"], ["batches", "Batches"], ["seconds", "Seconds"]], x, (value) => {
+    x = value;
+    at = null;
+    model.set("x", value);
+    model.save_changes();
+    draw();
+  });
+  const readout = h("div.cl-readout", { role: "status", "aria-live": "polite" });
+  const legend = h("div.cl-legend");
+  const empty = h("p.cl-empty", {}, "Curves of loss, accuracy and speed appear here as soon as training starts.");
+  const head = h("div.cl-panel-head", {}, axis, h("span.cl-spring"), menu());
+  el.classList.add("cl-panel", "cl-curves");
+  el.append(head, figures[0].root, h("div.cl-two", {}, figures[1].root, figures[2].root), readout, legend, empty);
+
+  function makePlot(plot) {
+    const canvas = h("canvas", { tabindex: 0, role: "img" });
+    const title = h("div.cl-plot-title", {}, plot.unit ? `${plot.name}, ${plot.unit}` : plot.name);
+    const figure = { plot, canvas, root: h("div.cl-plot", {}, title, canvas), box: null };
+    canvas.addEventListener("pointermove", (event) => figure.box && move(figure.box.value(event.offsetX)));
+    canvas.addEventListener("pointerdown", (event) => figure.box && move(figure.box.value(event.offsetX)));
+    canvas.addEventListener("pointerleave", () => document.activeElement !== canvas && move(null));
+    canvas.addEventListener("blur", () => move(null));
+    canvas.addEventListener("keydown", (event) => {
+      const points = [...new Set(allRows(plot).map((row) => row[X[x]]))].sort((a, b) => a - b);
+      if (!points.length) return;
+      const here = at === null ? points.length : points.findIndex((value) => value >= at);
+      const target = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: points.length - 1, PageUp: here - 10, PageDown: here + 10 }[event.key];
+      if (event.key === "Escape") move(null);
+      else if (target === undefined) return;
+      else move(points[Math.max(0, Math.min(points.length - 1, target))]);
+      event.preventDefault();
+    });
+    return figure;
+  }
+
+  function menu() {
+    return cornerMenu("the curves", [
+      ["Picture of the curves (PNG)", savePng],
+      ["All exact values (CSV)", () => saveAddress(address(`curves.csv?runs=${encodeURIComponent(present().map((run) => run.key).join(","))}`))],
+    ]);
+  }
+
+  const present = () => runs.filter((run) => curves.has(run.key));
+  const allRows = (plot) => present().flatMap((run) => plot.lines.flatMap(([set]) => curves.get(run.key)[set]));
+  // A line without its column has no value there: the first rows of a resumed run may lack a figure.
+  const value = (row, column) => (row[column] == null ? NaN : row[column]);
+
+  function take(news) {
+    if (!news.curves) return;
+    for (const [key, part] of Object.entries(news.curves)) {
+      let curve = curves.get(key);
+      if (!curve || part.reset) curves.set(key, (curve = { train: [], test: [] }));
+      for (const set of ["train", "test"]) {
+        curve[set].push(...part[set]);
+        if (curve[set].length > KEPT) curve[set] = thin(curve[set], DRAWN);
+      }
+      curve.cursor = part.cursor;
+      curve.ended = part.ended;
+    }
+    later();
+  }
+
+  function later() {
+    if (pending) return;
+    pending = true;
+    requestAnimationFrame(() => {
+      pending = false;
+      draw();
+    });
+  }
+
+  function draw() {
+    const some = present().some((run) => curves.get(run.key).train.length);
+    setHidden(empty, some);
+    for (const node of [figures[0].root, figures[1].root.parentElement, readout, legend, head]) setHidden(node, !some);
+    if (!some) return;
+    for (const figure of figures) {
+      const width = figure.root.clientWidth;
+      if (!width) continue;
+      const context = crisp(figure.canvas, width, figure.plot.height);
+      figure.box = drawPlot(context, width, figure.plot.height, figure.plot);
+      figure.canvas.setAttribute("aria-label", spoken(figure.plot));
+    }
+    drawLegend();
+    tell();
+  }
+
+  function move(value) {
+    if (value === at) return;
+    at = value;
+    later();
+  }
+
+  function extent(plot) {
+    let right = 0;
+    let [low, high] = [Infinity, -Infinity];
+    const values = [];
+    for (const run of present())
+      for (const [set, column] of plot.lines)
+        for (const row of curves.get(run.key)[set]) {
+          right = Math.max(right, row[X[x]]);
+          const v = value(row, column);
+          if (Number.isFinite(v)) values.push(v);
+        }
+    if (plot.name === "Accuracy") {
+      // From the lowest whole ten per cent: the top of the scale is always "all right".
+      low = values.length ? Math.floor(Math.min(...values) * 10) / 10 : 0;
+      return { right: right || 1, low: Math.min(low, 0.9), high: 1 };
+    }
+    // The first losses may be huge: the scale fits 98 of 100 points, the rest leaves at the top.
+    values.sort((a, b) => a - b);
+    high = values.length ? values[Math.min(values.length - 1, Math.floor(values.length * 0.98))] : 1;
+    return { right: right || 1, low: 0, high: high * 1.06 || 1 };
+  }
+
+  function drawPlot(context, width, height, plot) {
+    const look = theme();
+    const { right, low, high } = extent(plot);
+    const [left, top, bottom] = [44, 8, 20];
+    const margin = plot.name === "Accuracy" ? 66 : 10; // room for the labels at the ends of the lines
+    const inner = { w: width - left - margin, h: height - top - bottom };
+    const px = (v) => left + (v / right) * inner.w;
+    const py = (v) => top + (1 - (v - low) / (high - low)) * inner.h;
+    context.font = `11px ${look.font}`;
+    context.lineWidth = 1;
+    context.strokeStyle = look.line;
+    context.fillStyle = look.muted;
+    context.textBaseline = "middle";
+    context.textAlign = "right";
+    for (const v of ticks(low, high, plot.height > 150 ? 5 : 3)) {
+      const y = Math.round(py(v)) + 0.5;
+      context.beginPath();
+      context.moveTo(left, y);
+      context.lineTo(left + inner.w, y);
+      context.stroke();
+      context.fillText(plot.tick(v), left - 6, y);
+    }
+    context.textBaseline = "top";
+    for (const v of ticks(0, right, Math.max(2, Math.floor(inner.w / 90)))) {
+      context.textAlign = v === 0 ? "left" : "center";
+      context.fillText(short(v), px(v), height - bottom + 6);
+    }
+    context.save();
+    context.beginPath();
+    context.rect(left, top - 4, inner.w + 1, inner.h + 8);
+    context.clip();
+    const ends = [];
+    for (const run of [...present()].reverse())
+      for (const [set, column] of [...plot.lines].reverse()) {
+        const rows = curves.get(run.key)[set];
+        const colour = run.colour === 0 ? look.accent : look.data[(run.colour - 1) % 8];
+        context.strokeStyle = colour;
+        context.lineJoin = "round";
+        const solid = set === "test" || plot.lines.length === 1;
+        context.lineWidth = solid ? 2 : 1.25;
+        context.setLineDash(solid ? [] : [4, 3]);
+        context.beginPath();
+        let open = false;
+        let last = null;
+        for (const row of rows) {
+          const v = value(row, column);
+          if (!Number.isFinite(v)) {
+            open = false;
+            continue;
+          }
+          const y = py(Math.min(v, high * 2));
+          if (open) context.lineTo(px(row[X[x]]), y);
+          else context.moveTo(px(row[X[x]]), y);
+          open = true;
+          last = row;
+        }
+        context.stroke();
+        if (rows.length === 1 && last) dot(context, px(last[X[x]]), py(value(last, column)), colour);
+        if (last) ends.push({ y: py(value(last, column)), text: `${set} ${percent(value(last, column))}`, colour });
+      }
+    context.setLineDash([]);
+    context.restore();
+    if (margin > 20) label(context, ends, left + inner.w + 5, top, top + inner.h, look);
+    if (at !== null) crossHair(context, plot, px, py, top, inner.h, look);
+    return { value: (offset) => Math.max(0, Math.min(right, ((offset - left) / inner.w) * right)) };
+  }
+
+  // Names at the ends of the lines, moved apart where they would overlap. With many lines the legend must do.
+  function label(context, ends, left, top, bottom, look) {
+    if (ends.length > 6) return;
+    context.textAlign = "left";
+    context.textBaseline = "middle";
+    context.font = `11px ${look.font}`;
+    ends.sort((a, b) => a.y - b.y);
+    let y = top - 6;
+    for (const end of ends) {
+      y = Math.max(end.y, y + 13);
+      end.at = y;
+    }
+    const over = ends.length ? ends.at(-1).at - bottom - 4 : 0;
+    for (const end of ends) {
+      context.fillStyle = end.colour;
+      context.fillRect(left, end.at - (over > 0 ? over : 0) - 4, 3, 8);
+      context.fillStyle = look.ink;
+      context.fillText(end.text, left + 6, end.at - (over > 0 ? over : 0), 60);
+    }
+  }
+
+  function crossHair(context, plot, px, py, top, height, look) {
+    context.strokeStyle = look.muted;
+    context.lineWidth = 1;
+    const here = Math.round(px(at)) + 0.5;
+    context.beginPath();
+    context.moveTo(here, top);
+    context.lineTo(here, top + height);
+    context.stroke();
+    for (const run of present())
+      for (const [set, column] of plot.lines) {
+        const row = nearest(curves.get(run.key)[set]);
+        if (!row || !Number.isFinite(value(row, column))) continue;
+        dot(context, px(row[X[x]]), py(value(row, column)), run.colour === 0 ? look.accent : look.data[(run.colour - 1) % 8]);
+      }
+  }
+
+  function dot(context, cx, cy, colour) {
+    context.fillStyle = colour;
+    context.beginPath();
+    context.arc(cx, cy, 3.5, 0, 7);
+    context.fill();
+  }
+
+  // The row whose x is nearest to the cross-hair (rows are in order of x).
+  function nearest(rows) {
+    if (!rows.length || at === null) return null;
+    let [low, high] = [0, rows.length - 1];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (rows[middle][X[x]] < at) low = middle + 1;
+      else high = middle;
+    }
+    if (low > 0 && at - rows[low - 1][X[x]] < rows[low][X[x]] - at) low -= 1;
+    return rows[low];
+  }
+
+  function tell() {
+    if (at === null) {
+      setText(readout, "Point at the curves, or move along them with the arrow keys, to read exact values.");
+      readout.classList.add("cl-muted");
+      return;
+    }
+    readout.classList.remove("cl-muted");
+    const parts = present().map((run) => {
+      const { train, test } = curves.get(run.key);
+      const [a, b] = [nearest(train), nearest(test)];
+      const where = (row) => `${x === "seconds" ? row[2].toFixed(2) + " s" : count(row[X[x]]) + " " + x}`;
+      const said = [];
+      if (b) said.push(`test ${percent(b[4], 2)}, loss ${b[3].toPrecision(4)} at ${where(b)}`);
+      if (a) said.push(`train ${percent(a[4], 2)}, loss ${a[3].toPrecision(4)}, ${count(a[5] ?? 0)} examples/s at ${where(a)}`);
+      return (present().length > 1 ? `${run.name}: ` : "") + said.join(" · ");
+    });
+    setText(readout, parts.join("\n"));
+  }
+
+  function spoken(plot) {
+    const said = present().map((run) => {
+      const { train, test } = curves.get(run.key);
+      const ends = plot.lines
+        .map(([set, column]) => [set, ({ train, test })[set].at(-1), column])
+        .filter(([, row, column]) => row && row[column] != null)
+        .map(([set, row, column]) => `${set} ${plot.format(row[column])}`);
+      return `${run.name}: ${ends.join(", ")}`;
+    });
+    return `${plot.name} against ${X_NAMES[x]}. ${said.join("; ")}. Arrow keys read exact values.`;
+  }
+
+  let legendFor = "";
+  function drawLegend() {
+    const key = JSON.stringify([present(), theme().dark]);
+    if (key === legendFor) return;
+    legendFor = key;
+    const look = theme();
+    const items = present().map((run) => {
+      const swatch = h("span.cl-swatch");
+      swatch.style.background = run.colour === 0 ? look.accent : look.data[(run.colour - 1) % 8];
+      const remove =
+        run.colour === 0
+          ? null
+          : h("button.cl-remove", { type: "button", "aria-label": `Remove ${run.name} from the curves`, onclick: () => model.send({ remove: run.key }) }, "×");
+      return h("span.cl-legend-item", { title: run.note }, swatch, h("span", {}, run.name), run.note ? h("span.cl-muted", {}, run.note) : null, remove);
+    });
+    legend.replaceChildren(...items, h("span.cl-muted", {}, "solid: test · dashed: train"));
+  }
+
+  function savePng() {
+    const [width, heights] = [720, [300, 180, 180]];
+    const total = heights.reduce((a, b) => a + b + 24, 0) + 26 * (present().length + 1);
+    const name = `convolab-curves-${(runs[0]?.name ?? "run").replace(/[^\w-]+/g, "-")}.png`;
+    savePicture(width, total, (context) => {
+      const look = theme();
+      context.translate(0, 4);
+      PLOTS.forEach((plot, i) => {
+        context.fillStyle = look.ink;
+        context.font = `600 13px ${look.font}`;
+        context.textAlign = "left";
+        context.textBaseline = "top";
+        context.fillText(`${plot.name}${plot.unit ? ", " + plot.unit : ""} against ${X_NAMES[x]}`, 8, 2);
+        context.translate(0, 22);
+        drawPlot(context, width, heights[i], plot);
+        context.translate(0, heights[i] + 2);
+      });
+      for (const run of present()) {
+        context.fillStyle = run.colour === 0 ? look.accent : look.data[(run.colour - 1) % 8];
+        context.fillRect(10, 8, 14, 10);
+        context.fillStyle = look.ink;
+        context.font = `12px ${look.font}`;
+        context.textAlign = "left";
+        context.textBaseline = "top";
+        context.fillText(`${run.name}  ${run.note ?? ""}`, 32, 6, width - 40);
+        context.translate(0, 24);
+      }
+      context.fillStyle = look.muted;
+      context.fillText("solid: test set · dashed: training images", 10, 6);
+    }, name);
+  }
+
+  function runsChanged() {
+    runs = model.get("runs") ?? [];
+    const wanted = new Set(runs.map((run) => run.key));
+    for (const key of [...curves.keys()]) if (!wanted.has(key)) curves.delete(key);
+    at = null;
+    later();
+  }
+  model.on("change:runs", runsChanged);
+
+  const stopFeed = subscribe({
+    el,
+    // Per run: what is here already. Runs that ended and are here whole are not asked for.
+    query: () => {
+      const asked = runs.filter((run) => !curves.get(run.key)?.ended).map((run) => `${run.key}~${curves.get(run.key)?.cursor ?? ""}`);
+      return asked.length ? { c: asked.join(",") } : {};
+    },
+    update: take,
+  });
+  const stopLook = onLookChange(el, draw);
+  draw();
+  return () => {
+    stopFeed();
+    stopLook();
+  };
+}
+
+// At most about `wanted` of the rows: of each stretch those with the lowest and the highest loss, so that no spike
+// disappears, and the last row.
+export function thin(rows, wanted) {
+  const kept = [];
+  const size = rows.length / (wanted / 2);
+  for (let start = 0; start < rows.length - 1; start += size) {
+    const [from, to] = [Math.floor(start), Math.min(rows.length - 1, Math.floor(start + size))];
+    let [low, high] = [from, from];
+    for (let i = from; i < to; i += 1) {
+      if (rows[i][3] < rows[low][3]) low = i;
+      if (rows[i][3] > rows[high][3]) high = i;
+    }
+    kept.push(rows[Math.min(low, high)]);
+    if (low !== high) kept.push(rows[Math.max(low, high)]);
+  }
+  kept.push(rows.at(-1));
+  return kept;
+}
+
+export function ticks(low, high, wanted) {
+  const rough = (high - low) / Math.max(1, wanted);
+  const unit = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].map((m) => m * unit).find((s) => s >= rough * 0.999) ?? rough;
+  const found = [];
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-6; i += 1) found.push(+(i * step).toPrecision(12));
+  return found;
+}

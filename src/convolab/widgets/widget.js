@@ -1,0 +1,62 @@
+// Hosts one widget module in the lab. A module is written as for anywidget, `export default { render({ model, el }) }`,
+// so that the same file also works in notebooks. Values travel by method calls, not by props, because a changed
+// prop would make the page compare all of its elements.
+export default {
+  template: "<div></div>",
+  props: { src: String, values: Object },
+  mounted() {
+    this.model = new Model(this.values, (...args) => this.$emit(...args));
+    this.ready = import(window.path_prefix + this.src).then((module) => {
+      if (!this.gone) this.cleanUp = module.default.render({ model: this.model, el: this.$el });
+    });
+  },
+  unmounted() {
+    this.gone = true;
+    this.cleanUp?.();
+  },
+  methods: {
+    setValues(values) {
+      this.ready.then(() => this.model.receive(values));
+    },
+    message(content) {
+      this.ready.then(() => this.model.fire("msg:custom", content));
+    },
+  },
+};
+
+class Model {
+  constructor(values, emit) {
+    this.values = { ...values };
+    this.emit = emit;
+    this.callbacks = new Map();
+    this.changed = {};
+  }
+  get(name) {
+    return this.values[name];
+  }
+  set(name, value) {
+    this.values[name] = value;
+    this.changed[name] = value;
+  }
+  save_changes() {
+    this.emit("values", this.changed);
+    this.changed = {};
+  }
+  send(content) {
+    this.emit("message", content);
+  }
+  on(event, callback) {
+    if (!this.callbacks.has(event)) this.callbacks.set(event, new Set());
+    this.callbacks.get(event).add(callback);
+  }
+  off(event, callback) {
+    this.callbacks.get(event)?.delete(callback);
+  }
+  fire(event, ...args) {
+    for (const callback of this.callbacks.get(event) ?? []) callback(...args);
+  }
+  receive(values) {
+    Object.assign(this.values, values);
+    for (const name of Object.keys(values)) this.fire("change:" + name, values[name]);
+  }
+}
