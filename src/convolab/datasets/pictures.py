@@ -21,6 +21,9 @@ _NOT_PLAIN_DATA = {"EPS", "WMF"}
 _STROKE = 2.0
 """Strokes thinner than this, in pixels of the input, would fade away when a big drawing is made small."""
 
+_ENOUGH = 640
+"""Photographs of drawings are made this small first: plenty for a network's input, and quick."""
+
 
 class Unreadable(Exception):
     """Why a file cannot be used as a picture; ``str()`` completes "cat.jpg: …"."""
@@ -114,10 +117,11 @@ def to_pixels(picture: Image.Image, channels: int) -> np.ndarray:
 def crop_and_resize(picture: Image.Image, height: int, width: int) -> Image.Image:
     """The largest centred part with the wanted proportions, resized with a Lanczos filter."""
     scale = min(picture.width / width, picture.height / height)
-    wide, high = width * scale, height * scale
-    left, top = (picture.width - wide) / 2, (picture.height - high) / 2
-    box = (left, top, left + wide, top + high)
-    return picture.resize((width, height), Image.Resampling.LANCZOS, box=box)
+    wide, high = max(1, round(width * scale)), max(1, round(height * scale))
+    left, top = (picture.width - wide) // 2, (picture.height - high) // 2
+    # Cropped first: the filter would otherwise reach for pixels outside the crop.
+    cropped = picture.crop((left, top, left + wide, top + high))
+    return cropped.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def picture_to_input(
@@ -132,7 +136,7 @@ def picture_to_input(
     For a colour data set the picture is cropped to its centre and resized. For a grey one it is made grey;
     ``invert`` swaps dark and bright (None: where the picture's rim is bright, as on paper, so that strokes
     become bright on dark); ``centre`` then does what was done to the digits of MNIST: cut out, scaled to fit
-    a box of 20 out of 28 pixels, and placed with the centre of mass in the middle (LeCun et al., 1998). Raises
+    20 out of 28 pixels, and placed with the centre of mass in the middle (LeCun et al., 1998). Raises
     DataError if the picture cannot be read.
     """
     picture = open_picture(image)
@@ -143,7 +147,9 @@ def picture_to_input(
         if cropped:
             steps.insert(0, "cropped to its centre")
         return to_pixels(crop_and_resize(picture, height, width), channels), _sentence(steps)
-    grey = np.asarray(picture.convert("L")).astype(np.float32)
+    shown = picture.convert("L")
+    shown.thumbnail((_ENOUGH, _ENOUGH), Image.Resampling.LANCZOS)
+    grey = np.asarray(shown).astype(np.float32)
     steps = ["made grey"] if picture.mode != "L" else []
     if _rim(grey) > 127 if invert is None else invert:
         grey = 255 - grey
@@ -195,11 +201,11 @@ def _rim(grey: np.ndarray) -> float:
 
 def _strokes(grey: np.ndarray) -> np.ndarray | None:
     """What stands out from a dark background, float32 0..255 elsewhere 0; None if nothing does."""
-    lifted = np.clip(grey - _rim(grey), 0, None)
-    if lifted.max() < 24:
+    ground, noise = _ground(grey)
+    lifted = np.clip(grey - ground, 0, None)
+    if lifted.max() < 24 + 4 * noise:
         return None
-    threshold = _otsu(lifted)
-    mask = lifted > threshold / 2
+    mask = lifted > max(_otsu(lifted) / 2, 4 * noise)
     if min(mask.shape) > 64:  # specks of dust and noise
         mask &= np.asarray(Image.fromarray(mask).convert("L").filter(ImageFilter.MedianFilter(5))) > 0
     if not mask.any():
@@ -207,6 +213,25 @@ def _strokes(grey: np.ndarray) -> np.ndarray | None:
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     cut = np.where(mask, lifted, 0)[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     return np.clip(cut * (255 / np.percentile(cut[cut > 0], 90)), 0, 255).astype(np.float32)
+
+
+def _ground(grey: np.ndarray) -> tuple[np.ndarray, float]:
+    """The background, float32 (H, W), and its noise: a smooth surface through the rim, for uneven light."""
+    height, width = grey.shape
+    depth = max(1, min(grey.shape) // 25)
+    rows, columns = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None]
+    rim = np.ones(grey.shape, bool)
+    rim[depth : height - depth, depth : width - depth] = False
+    rim &= abs(grey - _rim(grey)) < 64  # strokes that reach the rim are no background
+    known = grey[rim].astype(np.float64)
+    if len(known) < 100:
+        return np.full(grey.shape, _rim(grey), np.float32), 0.0
+    y, x = (np.broadcast_to(axis, grey.shape)[rim] for axis in (rows, columns))
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+    c, *_ = np.linalg.lstsq(terms, known, rcond=None)
+    noise = float(np.std(known - terms @ c))
+    across = c[0] + c[1] * columns + c[3] * columns**2
+    return (across + (c[2] + c[4] * columns + c[5] * rows) * rows).astype(np.float32), noise
 
 
 def _otsu(values: np.ndarray) -> float:
@@ -242,8 +267,9 @@ def _centred(strokes: np.ndarray, height: int, width: int) -> tuple[np.ndarray, 
     mass = small.sum()
     down = float((small.sum(1) * np.arange(size[1])).sum() / mass)
     across = float((small.sum(0) * np.arange(size[0])).sum() / mass)
-    top = int(np.clip(round((height - 1) / 2 - down), 0, height - size[1]))
-    left = int(np.clip(round((width - 1) / 2 - across), 0, width - size[0]))
+    # MNIST's digits have their mean centre of mass at row 14.0, column 14.0, counted from the first one's 0.
+    top = int(np.clip(round(height / 2 - down), 0, height - size[1]))
+    left = int(np.clip(round(width / 2 - across), 0, width - size[0]))
     result = np.zeros((height, width), np.uint8)
     result[top : top + size[1], left : left + size[0]] = np.round(small)
     return result, bool(thin)

@@ -62,12 +62,15 @@ def damage(folder: Path, about: dict[str, Any]) -> str | None:
 
 
 def digest(array: Any) -> str:
-    """SHA-256 of the values as uint8 in C order; labels of any integer type are cast, which they survive."""
+    """SHA-256 of the values as uint8 in C order, so that it does not depend on the integer type of labels."""
     import numpy as np
 
     found = hashlib.sha256()
     for start in range(0, len(array), 4096):
-        found.update(np.ascontiguousarray(array[start : start + 4096], dtype=np.uint8).data)
+        chunk = np.asarray(array[start : start + 4096])
+        if chunk.dtype != np.uint8 and chunk.size and not 0 <= chunk.min() <= chunk.max() <= 255:
+            found.update(b"out of range")
+        found.update(np.ascontiguousarray(chunk, dtype=np.uint8).data)
     return found.hexdigest()
 
 
