@@ -1,0 +1,42 @@
+"""Runs: folders that tell how a run stands, MLflow that remembers all of them, a queue that executes them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# Names are imported when first used: listing runs has to do without PyTorch, executing them without Dask.
+_HOME_OF = {
+    "Curves": "history",
+    "Figures": "folder",
+    "FolderControl": "control",
+    "Job": "queue",
+    "Queue": "queue",
+    "Recorder": "recorder",
+    "RunFolder": "folder",
+    "RunInfo": "store",
+    "RunSpec": "folder",
+    "RunState": "folder",
+    "Wishes": "control",
+    "create_run": "store",
+    "curves": "history",
+    "delete": "store",
+    "execute": "execution",
+    "find": "store",
+    "load_network": "store",
+    "rename": "store",
+    "runs": "store",
+    "sync": "tracking",
+}
+
+__all__ = [*_HOME_OF]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        return getattr(importlib.import_module(f"convolab.runs.{_HOME_OF[name]}"), name)
+    raise AttributeError(f"module 'convolab.runs' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

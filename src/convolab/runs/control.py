@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock
@@ -103,22 +105,34 @@ class FolderControl:
     A look costs one ``os.stat``; the file is read only when it has changed.
     """
 
-    def __init__(self, path: Path, make_room: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, path: Path, make_room: Callable[[], None] = lambda: None, linger: float | None = None
+    ) -> None:
         self._path = path
         self._make_room = make_room
+        self._linger = linger
+        self._paused_at: float | None = None
         self._seen: tuple[int, int, int] | None = None
         self._commands = Commands()
 
     def poll(self) -> Commands:
-        """What is wanted now; steps are handed out once."""
+        """What is wanted now; steps are handed out once. Paused for longer than ``linger``: release."""
         try:
             found = os.stat(self._path)  # noqa: PTH116 - asked before every batch: the quickest way
         except OSError:
             return self._commands
         seen = (found.st_mtime_ns, found.st_ino, found.st_size)
-        if seen == self._seen:
-            return self._commands
-        self._seen = seen
+        if seen != self._seen:
+            self._seen = seen
+            self._paused_at = None
+            return self._read()
+        if self._linger is not None and self._commands.paused:
+            self._paused_at = self._paused_at or time.monotonic()
+            if time.monotonic() - self._paused_at > self._linger:
+                return replace(self._commands, release=True)
+        return self._commands
+
+    def _read(self) -> Commands:
         wishes = read_wishes(self._path)
         self._commands = Commands(
             paused=wishes.paused,
@@ -135,13 +149,7 @@ class FolderControl:
             steps = wishes.steps
             with contextlib.suppress(OSError):
                 steps = fetch_steps(self._path)
-        return Commands(
-            paused=wishes.paused,
-            stop=wishes.stop,
-            steps=steps,
-            learning_rate=wishes.learning_rate,
-            release=wishes.release,
-        )
+        return replace(self._commands, steps=steps)
 
     def hold(self) -> None:
         """Training paused itself: stay paused until someone asks to resume, even if that cannot be noted."""

@@ -16,6 +16,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock, Timeout
@@ -129,12 +130,14 @@ class RunFolder:
 
     # ---------------------------------------------------------------- what was asked for
 
-    def create(self, spec: RunSpec) -> None:
+    def create(self, spec: RunSpec, initial_weights: Path | None = None) -> None:
         """Make the folder of a new run, in state queued. RunError if the disk does not let us."""
         try:
             self.path.mkdir(parents=True)
             self.make_reserve()
             self.set_state("queued")
+            if initial_weights is not None:
+                shutil.copyfile(initial_weights, self.initial_weights_path)
             self.write_spec(spec)  # last: a folder without it is no run
         except OSError as error:
             shutil.rmtree(self.path, ignore_errors=True)

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from convolab.errors import RunError
 from convolab.home import home, tracking_uri
-from convolab.runs.files import replace_text
+from convolab.runs.files import replace_text, whoami
 from convolab.runs.folder import RunFolder, RunSpec
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ def _push_beginning(folder: RunFolder, mlflow: MlflowClient, position: Position)
     text = spec.network.to_json()
     tags = {
         "mlflow.runName": spec.name,
-        "mlflow.user": os.environ.get("USER", ""),
+        "mlflow.user": whoami().partition(" at ")[0],
         "convolab.run_id": spec.run_id,
         "convolab.dataset": spec.dataset,
         "convolab.network": text if len(text) <= _TAG_LENGTH else "see the artifact network.json",
@@ -356,7 +356,11 @@ def _push_state(folder: RunFolder, mlflow: MlflowClient, mlflow_id: str) -> None
         for path in (folder.weights_path, folder.events_path, folder.error_path):
             if path.exists():
                 mlflow.log_artifact(mlflow_id, str(path))
-    tags = {"convolab.state": state.state, "convolab.reason": state.reason}
+    tags = {
+        "convolab.state": state.state,
+        "convolab.reason": state.reason,
+        "convolab.examples": str(state.figures.examples),
+    }
     if state.state == "stopped":
         tags["convolab.stopped_by"] = folder.wishes().by
     mlflow.log_batch(mlflow_id, tags=_tags(tags))
