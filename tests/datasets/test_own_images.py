@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import io
+import json
+import os
 import stat
 import struct
 import subprocess
@@ -412,6 +414,36 @@ def test_a_damaged_own_data_set_is_a_sentence(home, pictures):
     assert "mine" not in [entry.name for entry in catalogue()]
     remove("mine")
     assert left_in(home) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": 99},
+        {"input_shape": [3, 8]},
+        {"input_shape": "big"},
+        {"classes": ["a"]},
+        {"classes": None},
+        {"train_size": 0},
+        {"files": {}},
+    ],
+)
+def test_an_about_file_that_makes_no_sense_is_a_sentence(home, pictures, change):
+    import_images(pictures, "mine", size=8)
+    path = home / "images" / "mine" / "about.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    for call in (load, info, verify):
+        with pytest.raises(DataError, match="remove"):
+            call("mine")
+    assert len(catalogue()) == 3
+
+
+def test_names_that_no_screen_can_show_are_made_printable(home, tmp_path):
+    names = [os.fsdecode(b"caf\xe9"), "new\nline"]
+    folder(tmp_path / "x", {f"{name}/{number}.png": RED for name in names for number in range(2)})
+    report = import_images(tmp_path / "x", "odd", size=8)
+    assert report.classes == ("caf?", "new?line")
+    assert load("odd").classes == report.classes
 
 
 def test_classes_are_in_natural_order():

@@ -79,6 +79,11 @@ def _kept(parts: tuple[str, ...]) -> bool:
     return not any(part.startswith(".") or part.lower() in _IGNORED for part in parts)
 
 
+def _printable(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Names that any terminal, page and JSON file can show: line ends, bytes that are no text, … become ?."""
+    return tuple("".join(sign if sign.isprintable() else "?" for sign in part)[:100] for part in parts)
+
+
 def _folder(root: Path) -> list[Entry]:
     found: list[Entry] = []
     for parent, folders, names in os.walk(root):
@@ -88,7 +93,7 @@ def _folder(root: Path) -> list[Entry]:
             if not _kept((name,)) or not path.is_file():
                 continue
             parts = path.relative_to(root).parts
-            found.append(Entry(parts, path.stat().st_size, functools.partial(_read, path)))
+            found.append(Entry(_printable(parts), path.stat().st_size, functools.partial(_read, path)))
             if len(found) > MAX_FILES:
                 raise DataError(f"{root} holds more than {MAX_FILES:,} files; give a smaller folder.")
     return sorted(found, key=lambda entry: entry.parts)
@@ -131,7 +136,7 @@ def _zip(archive: zipfile.ZipFile, path: Path) -> list[Entry]:
         parts = tuple(part for part in member.filename.replace("\\", "/").split("/") if part not in ("", "."))
         if member.is_dir() or not parts or not _kept(parts):
             continue
-        found.append(Entry(parts, member.file_size, _reader(archive, member, path.name, spent)))
+        found.append(Entry(_printable(parts), member.file_size, _reader(archive, member, path.name, spent)))
     return sorted(found, key=lambda entry: entry.parts)
 
 

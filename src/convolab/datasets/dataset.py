@@ -12,6 +12,7 @@ from convolab.datasets.builtin import BUILT_INS, PARTS
 from convolab.datasets.listing import info
 from convolab.datasets.progress import Report
 from convolab.errors import DataError
+from convolab.home import datasets_dir
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,7 @@ def read(folder: Path) -> Dataset:
         raise DataError(
             f"The data set in {folder} cannot be read ({error}); remove it and get it again."
         ) from None
-    return Dataset(about["name"], about["title"], tuple(about["classes"]), **parts, folder=folder)
+    return Dataset(folder.name, about["title"], tuple(about["classes"]), **parts, folder=folder)
 
 
 def verify(name: str) -> None:
@@ -94,7 +95,7 @@ def verify(name: str) -> None:
     about = info(name)
     if not about.present:
         raise DataError(f"{about.title} is not here yet; fetch it with 'convolab data fetch {name}'.")
-    folder = store.own_dir() / name if about.own else store.datasets_dir() / name
+    folder = store.own_dir() / name if about.own else datasets_dir() / name
     data = read(folder)
     files = store.read_about(folder)["files"]
     for part in PARTS:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -234,12 +235,20 @@ def _run(command: Sequence[str], folder: Path, meter: Meter | None, expected: in
                 time.sleep(0.05)
         finally:
             if process.poll() is None:
-                process.kill()
-                process.wait()
+                _kill(process)
         log.seek(0)
         said = log.read().decode(errors="replace")
     if process.returncode != 0:
         raise SourceFailed(f"{Path(command[0]).name} failed ({_gist(said) or process.returncode})")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a client and the helpers it started."""
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
 
 
 def _size(folder: Path) -> int:

@@ -13,17 +13,9 @@ from typing import Any
 
 from convolab.datasets.builtin import PARTS
 from convolab.errors import DataError
-from convolab.home import datasets_dir, home
+from convolab.home import home
 
 _FORMAT = 1
-
-
-def folder_of(name: str) -> Path | None:
-    """Where the data set lies, or None if it is not here. Own images come after the built-in ones."""
-    for folder in (datasets_dir() / name, own_dir() / name):
-        if (folder / "about.json").is_file():
-            return folder
-    return None
 
 
 def own_dir() -> Path:
@@ -40,8 +32,13 @@ def read_about(folder: Path) -> dict[str, Any]:
                 f"The data set in {folder} was written by another version of convolab; "
                 "remove it and make it again."
             )
-        for key in ("name", "title", "classes", "input_shape", "train_size", "test_size", "files"):
-            about[key]
+        numbers = [*about["input_shape"], about["train_size"], about["test_size"]]
+        numbers += [about["files"][part]["bytes"] for part in PARTS]
+        if len(numbers) != 5 + len(PARTS) or not all(isinstance(n, int) and n > 0 for n in numbers):
+            raise ValueError("a number")
+        texts = [about["title"], *about["classes"], *(about["files"][part]["sha256"] for part in PARTS)]
+        if len(about["classes"]) < 2 or not all(isinstance(text, str) for text in texts):
+            raise ValueError("a text")
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(
             f"The data set in {folder} is damaged (about.json); remove the folder and get it again."
@@ -53,7 +50,7 @@ def damage(folder: Path, about: dict[str, Any]) -> str | None:
     """What is wrong with the files at a glance (presence and length), or None."""
     for part in PARTS:
         path = folder / f"{part}.npy"
-        expected = about["files"].get(part, {}).get("bytes")
+        expected = about["files"][part]["bytes"]
         if not path.is_file():
             return f"{path.name} is missing"
         if path.stat().st_size != expected:
