@@ -56,6 +56,16 @@ def _quietly() -> None:
 _THREAD = ThreadPoolExecutor(1, "convolab-inference", initializer=_quietly)
 
 
+def warm_up() -> None:
+    """Load PyTorch, which takes seconds, before the first prediction is asked for."""
+    _THREAD.submit(_load)
+
+
+def _load() -> None:
+    import convolab.training.data
+    import convolab.training.weights  # noqa: F401
+
+
 async def compute(function: Callable[..., T], *arguments: Any) -> T:
     """``function(*arguments)`` on the thread for inference; whoever awaits it leaves the event loop free."""
     return await asyncio.get_running_loop().run_in_executor(_THREAD, function, *arguments)
@@ -115,11 +125,11 @@ class Predictor:
         return self._dataset
 
     def predict(self, sample: str) -> dict[str, Any]:
-        """The three likeliest classes of `SHOWN` test images, ready to be sent.
+        """The three likeliest classes of `SHOWN` test images, with the version of the weights.
 
         ``sample`` says which: ``r7`` is drawn with seed 7, ``i3.14.15`` names them.
         """
-        return self._kept(("predict", sample), lambda: self._predict(sample))
+        return self._versioned("predict", sample, lambda: self._predict(sample))
 
     def classify(self, pixels: np.ndarray) -> list[float]:
         """Shares of all classes for one picture, uint8 (C, H, W)."""
@@ -127,7 +137,7 @@ class Predictor:
 
     def filters(self, page: int = 0) -> dict[str, Any]:
         """The weights of the first layer that has any, as pictures; see `first_layer`."""
-        return self._kept(("filters", page), lambda: self._filters(page))
+        return self._versioned("filters", page, lambda: self._filters(page))
 
     def mistakes(self, seed: int, wanted: int = SHOWN) -> tuple[list[int], int]:
         """Up to ``wanted`` test images that the newest weights get wrong, and how many were tried."""
@@ -167,6 +177,10 @@ class Predictor:
         self._cache.move_to_end(key)
         result: T = self._cache[key]
         return result
+
+    def _versioned(self, kind: str, what: Any, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        version = self.version()
+        return self._kept((kind, what), lambda: {**make(), "version": version})
 
     def _predict(self, sample: str) -> dict[str, Any]:
         dataset = self.dataset()

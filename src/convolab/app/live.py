@@ -16,6 +16,8 @@ from typing import Any
 
 from convolab.app import figures
 from convolab.app.inference import Predictor
+from convolab.datasets import info
+from convolab.errors import ConvolabError
 from convolab.runs.folder import RunFolder, RunState
 
 READ_EVERY = 0.2
@@ -43,6 +45,12 @@ class RunView:
         """Grows when points were taken back, because the run went on from an earlier checkpoint."""
         self.version = 0
         """Grows with each change of anything."""
+        self.classes: list[str] = []
+        """Names of the classes; none if the data set is gone."""
+        with contextlib.suppress(ConvolabError):
+            self.classes = list(info(self.spec.dataset).classes)
+        self.notice = ""
+        """A sentence about something that happened while it trained: it went on by itself, say."""
         self.started: dict[str, Any] | None = None
         self.progress: dict[str, Any] | None = None
         self.evaluated: dict[str, Any] | None = None
@@ -109,6 +117,10 @@ class RunView:
             self.started = event
             self.finished = None
             self._cut_back(event["examples"])
+        elif kind in ("recovered", "note"):
+            self.notice = event["message"]
+        elif kind in ("paused", "resumed"):
+            self.notice = ""
         elif kind == "learning_rate_changed":
             self.learning_rate_wanted = event["learning_rate"]
         elif kind == "finished":
@@ -177,11 +189,12 @@ class RunView:
         found = self.evaluated
         if found is None:
             return {"version": "0"}
+        classes = self.classes or [str(number) for number in range(len(found["confusion"]))]
         share = figures.percent(found["test_accuracy"])
         return {
             "version": f"{self.generation}.{found['examples']}",
             "rows": found["confusion"],
-            "classes": list(self.predictor.dataset().classes),
+            "classes": classes,
             "note": f"{share} of {found['total']:,} test images, after {found['examples']:,} examples",
         }
 

@@ -6,6 +6,7 @@ answer when something is pressed. Nothing here changes a run.
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -17,7 +18,7 @@ from nicegui import app, ui
 from starlette.concurrency import run_in_threadpool
 
 from convolab.app import jobs
-from convolab.app.inference import Predictor, compute, parse_indices
+from convolab.app.inference import Predictor, compute, parse_indices, warm_up
 from convolab.app.live import VIEWS, RunView
 from convolab.app.status import draft_status, status
 from convolab.errors import ConvolabError, DataError
@@ -25,6 +26,8 @@ from convolab.widgets.widget import served_at
 
 DRAFT = "draft-"
 """Keys of networks that are not trained yet begin so; all others are ids of runs."""
+PATIENCE = 0.4
+"""Seconds that an answer waits for predictions; what takes longer comes with a later one."""
 PICTURE_LIMIT = 30_000_000
 """Bytes of a picture of one's own."""
 _YEAR = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -33,6 +36,7 @@ _YEAR = {"Cache-Control": "private, max-age=31536000, immutable"}
 def install() -> None:
     """Register the addresses and the widgets' style sheet. Called once, before serving."""
     ui.add_head_html(f'<link rel="stylesheet" href="{served_at()}/live.css">', shared=True)
+    app.on_startup(warm_up)
     app.get("/live/news")(news)
     app.get("/live/mistakes")(mistakes)
     app.get("/live/cell")(cell)
@@ -68,8 +72,8 @@ async def news(request: Request) -> Response:
     if "c" in asked:
         answer["curves"] = _curves(asked["c"], runs)
     if "m" in asked and (shown is not None or asked["m"]):
-        part = await _safely(shown.confusion) if shown else {"version": ""}
-        if part.get("version") != asked["m"]:
+        part = shown.confusion() if shown else {"version": ""}
+        if part["version"] != asked["m"]:
             answer["confusion"] = part
     if predictor is not None:
         version = predictor.version()
@@ -77,14 +81,16 @@ async def news(request: Request) -> Response:
         if "p" in asked:
             sample, _, had = asked["p"].partition("~")
             if had != version:
-                answer["predictions"] = await _versioned(version, predictor.predict, sample)
+                answer["predictions"] = await _soon(predictor.predict, sample)
         if "f" in asked:
             page, _, had = asked["f"].partition("~")
             if had != version:
-                answer["filters"] = await _versioned(
-                    version, predictor.filters, int(page) if page.isdigit() else 0
-                )
+                answer["filters"] = await _soon(predictor.filters, int(page) if page.isdigit() else 0)
     answer["interval"] = VIEWS.interval(asked.get("tab", "")[:32], active)
+    for name in ("predictions", "filters"):
+        if name in answer and answer[name] is None:
+            del answer[name]
+            answer["interval"] = min(answer["interval"], PATIENCE)
     return _json(answer)
 
 
@@ -174,7 +180,9 @@ async def _views(keys: Iterable[str]) -> dict[str, RunView]:
     found: dict[str, RunView] = {}
     for key in keys:
         try:
-            view: RunView = VIEWS.known(key) or await run_in_threadpool(VIEWS.run, key)
+            view = VIEWS.known(key)
+            if view is None:
+                view = await run_in_threadpool(VIEWS.run, key)
         except ConvolabError:
             continue
         if await run_in_threadpool(view.refresh):
@@ -227,10 +235,26 @@ def _own(predictor: Predictor, content: bytes) -> dict[str, Any]:
     }
 
 
-async def _versioned(version: str, function: Any, *arguments: Any) -> dict[str, Any]:
-    """With the version of the weights, so that it is asked for again when they change; errors at once."""
-    answer = await _safely(function, *arguments)
-    return {**answer, "version": "" if "error" in answer else version}
+async def _soon(function: Any, *arguments: Any) -> dict[str, Any] | None:
+    """What ``function`` says; None if that takes long.
+
+    What takes long goes on, is remembered by the predictor, and found there by the next question. An error
+    has no version, so that it is asked for again.
+    """
+    task = _pending.get((function, *arguments))
+    if task is None:
+        task = asyncio.create_task(_safely(function, *arguments))
+        _pending[function, *arguments] = task
+        task.add_done_callback(lambda _: _pending.pop((function, *arguments), None))
+    done, _ = await asyncio.wait([task], timeout=PATIENCE)
+    if not done:
+        return None
+    answer = task.result()
+    return {**answer, "version": ""} if "error" in answer else answer
+
+
+_pending: dict[tuple[Any, ...], asyncio.Task[dict[str, Any]]] = {}
+"""Predictions that are being made, so that tabs which ask for the same wait for the same."""
 
 
 async def _safely(function: Any, *arguments: Any) -> dict[str, Any]:

@@ -22,7 +22,8 @@ def sentence(view: RunView, position: int | None = None) -> tuple[str, Tone]:
     if state == "running":
         if view.started is None:
             return "Starting: loading the images and choosing the precision …", ""
-        return (reason, "warn") if reason else ("", "")
+        said = reason or view.notice
+        return (said, "warn") if said else ("", "")
     at = f" at {view.state.figures.examples:,} examples" if view.state.figures.examples else ""
     if state == "paused":
         return (f"Paused{at}: {reason}", "warn") if reason else (f"Paused{at}.", "")
@@ -79,7 +80,7 @@ def _figures(view: RunView) -> list[tuple[str, str, str]]:
         where = f"of {test['total']:,} test images"
         found.append(("Test accuracy", figures.percent(test["test_accuracy"]), where))
     if now := view.progress:
-        found.append(("Training accuracy", figures.percent(now["train_accuracy"]), "of the newest batches"))
+        found.append(("Training accuracy", figures.percent(now["train_accuracy"]), "newest batches"))
         test_loss = f"test {figures.loss(test['test_loss'])}" if test else ""
         found.append(("Loss", figures.loss(now["loss"]), test_loss))
         speed = now["examples_per_second"]

@@ -24,7 +24,7 @@ function render({ model, el }) {
   ]);
   const body = h("div", {}, canvas, legend, readout, images);
   el.classList.add("cl-panel", "cl-confusion");
-  el.append(h("div.cl-panel-head", {}, h("b.cl-panel-title", {}, "Confusion matrix"), note, h("span.cl-spring"), menu), empty, body);
+  el.append(h("div.cl-panel-head", {}, h("h2.cl-panel-title", {}, "Confusion matrix"), note, h("span.cl-spring"), menu), empty, body);
 
   canvas.addEventListener("pointermove", (event) => point(hit(event)));
   canvas.addEventListener("pointerleave", () => document.activeElement !== canvas && point(null));
@@ -64,8 +64,8 @@ function render({ model, el }) {
     setHidden(empty, !!data);
     setHidden(body, !data);
     if (!data || !el.clientWidth) return;
-    const width = Math.min(el.clientWidth, 620);
     const n = data.classes.length;
+    const width = Math.min(el.clientWidth, n > 12 ? 620 : 480);
     const left = labelWidth(n);
     const height = Math.floor((width - left - 2) / n) * n + 38;
     box = paint(crisp(canvas, width, height), width, cell);

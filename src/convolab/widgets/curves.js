@@ -143,7 +143,7 @@ function render({ model, el }) {
     const look = theme();
     const { right, low, high } = extent(plot);
     const [left, top, bottom] = [44, 8, 20];
-    const margin = plot.name === "Accuracy" ? 66 : 10; // room for the labels at the ends of the lines
+    const margin = plot.name === "Accuracy" ? 80 : 10; // room for the labels at the ends of the lines
     const inner = { w: width - left - margin, h: height - top - bottom };
     const px = (v) => left + (v / right) * inner.w;
     const py = (v) => top + (1 - (v - low) / (high - low)) * inner.h;
@@ -223,7 +223,7 @@ function render({ model, el }) {
       context.fillStyle = end.colour;
       context.fillRect(left, end.at - (over > 0 ? over : 0) - 4, 3, 8);
       context.fillStyle = look.ink;
-      context.fillText(end.text, left + 6, end.at - (over > 0 ? over : 0), 60);
+      context.fillText(end.text, left + 6, end.at - (over > 0 ? over : 0));
     }
   }
 

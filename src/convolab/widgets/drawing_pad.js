@@ -47,7 +47,7 @@ function render({ model, el }) {
   ]);
   el.classList.add("cl-panel", "cl-own");
   el.append(
-    h("div.cl-panel-head", {}, h("b.cl-panel-title", {}, "Your own input"), h("span.cl-spring"), menu),
+    h("div.cl-panel-head", {}, h("h2.cl-panel-title", {}, "Your own input"), h("span.cl-spring"), menu),
     h(
       "div.cl-own-body",
       {},

@@ -34,7 +34,7 @@ function render({ model, el }) {
   const high = h("span");
   scale.append(low, h("i"), high);
   el.classList.add("cl-panel", "cl-filters");
-  el.append(h("div.cl-panel-head", {}, h("b.cl-panel-title", {}, "First-layer filters"), note, h("span.cl-spring"), modes, pages, menu), empty, canvas, scale, readout);
+  el.append(h("div.cl-panel-head", {}, h("h2.cl-panel-title", {}, "First-layer filters"), note, h("span.cl-spring"), modes, pages, menu), empty, canvas, scale, readout);
 
   function turn(step) {
     page = Math.max(0, page + step);
@@ -94,24 +94,25 @@ function render({ model, el }) {
   function arrange(width) {
     const [n, channels, height, across] = data.shape;
     const rows = mode === "colour" ? 1 : channels;
-    const gap = 8;
+    const gap = 14;
     const wish = across > 12 ? 84 : 56;
     // Of each filter its channels stand beside each other when they are few, as in the input.
     const beside = mode === "colour" ? 1 : Math.min(channels, 8);
+    const apart = 3;
     const unit = (columns) => Math.max(1, Math.floor((width - gap * columns) / (columns * beside * across)));
     let columns = Math.max(1, Math.min(n, Math.floor(width / (wish * Math.min(beside, 3) + gap))));
     const pixel = Math.min(unit(columns), Math.max(2, Math.round((across > 12 ? 84 : 60) / across)));
-    columns = Math.max(1, Math.min(n, Math.floor((width + gap) / (pixel * across * beside + 2 * (beside - 1) + gap))));
-    const tileWidth = pixel * across * beside + 2 * (beside - 1);
+    columns = Math.max(1, Math.min(n, Math.floor((width + gap) / (pixel * across * beside + apart * (beside - 1) + gap))));
+    const tileWidth = pixel * across * beside + apart * (beside - 1);
     const lines = Math.ceil(rows / beside);
     const tileHeight = (pixel * height + 2) * lines + 14;
     const total = Math.ceil(n / columns) * (tileHeight + 6);
-    return { columns, pixel, tileWidth, tileHeight, gap, beside, height: total };
+    return { columns, apart, pixel, tileWidth, tileHeight, gap, beside, height: total };
   }
 
   function origin(filter, channel, l = layout) {
     const [, , height, across] = data.shape;
-    const left = (filter % l.columns) * (l.tileWidth + l.gap) + (channel % l.beside) * (l.pixel * across + 2);
+    const left = (filter % l.columns) * (l.tileWidth + l.gap) + (channel % l.beside) * (l.pixel * across + l.apart);
     const top = Math.floor(filter / l.columns) * (l.tileHeight + 6) + Math.floor(channel / l.beside) * (l.pixel * height + 2);
     return [left, top];
   }

@@ -21,7 +21,7 @@ function render({ model, el }) {
   const button = h("button.cl-ring", { type: "button", "aria-haspopup": "dialog", "aria-expanded": "false" }, ring, badge);
   const list = h("div.cl-jobs-list");
   const close = h("button.cl-button", { type: "button", onclick: () => toggle(false) }, "Close");
-  const sheet = h("div.cl-jobs", { role: "dialog", "aria-label": "Jobs", hidden: true }, h("div.cl-panel-head", {}, h("b.cl-panel-title", {}, "Jobs"), h("span.cl-spring"), close), list);
+  const sheet = h("div.cl-jobs", { role: "dialog", "aria-label": "Jobs", hidden: true }, h("div.cl-panel-head", {}, h("h2.cl-panel-title", {}, "Jobs"), h("span.cl-spring"), close), list);
   el.classList.add("cl-jobs-root");
   el.append(button);
   document.body.append(sheet);

@@ -12,7 +12,7 @@ function render({ model, el }) {
   let tiles = [];
 
   const note = h("span.cl-muted");
-  const title = h("b.cl-panel-title", {}, "Predictions");
+  const title = h("h2.cl-panel-title", {}, "Predictions");
   const again = h("button.cl-button", { type: "button", onclick: () => pick("random") }, "New sample");
   const mistakes = h("button.cl-button", { type: "button", onclick: () => pick("mistakes") }, "Only mistakes");
   const grid = h("div.cl-predictions", { role: "list", "aria-label": "Predictions on test images" });

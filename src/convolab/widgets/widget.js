@@ -6,9 +6,12 @@ export default {
   props: { src: String, values: Object },
   mounted() {
     this.model = new Model(this.values, (...args) => this.$emit(...args));
-    this.ready = import(window.path_prefix + this.src).then((module) => {
-      if (!this.gone) this.cleanUp = module.default.render({ model: this.model, el: this.$el });
-    });
+    // A moment later: the page's own prefix is known only once all of it is mounted.
+    this.ready = Promise.resolve()
+      .then(() => import((window.path_prefix ?? "") + this.src))
+      .then((module) => {
+        if (!this.gone) this.cleanUp = module.default.render({ model: this.model, el: this.$el });
+      });
   },
   unmounted() {
     this.gone = true;
