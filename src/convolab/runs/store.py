@@ -61,7 +61,7 @@ def runs(limit: int | None = None, dataset: str | None = None) -> list[RunInfo]:
 
     If MLflow cannot be used, the former alone.
     """
-    found = {info.run_id: info for info in _in_home(dataset)}
+    found = {info.run_id: info for info in runs_here(dataset)}
     with contextlib.suppress(RunError, OSError):
         for record in tracking.known_runs(dataset=dataset):
             info = _from_mlflow(record)
@@ -73,7 +73,7 @@ def runs(limit: int | None = None, dataset: str | None = None) -> list[RunInfo]:
 def find(text: str) -> RunInfo:
     """The run with this name or the start of its id. RunError if there is none, or several."""
     wanted = text.strip()
-    candidates = _in_home(None)
+    candidates = runs_here()
     matches = _matches(wanted, candidates)
     if not matches:  # only now ask MLflow, which takes a second to wake up
         candidates = runs()
@@ -96,7 +96,8 @@ def _matches(text: str, candidates: list[RunInfo]) -> list[RunInfo]:
     return [info for info in candidates if info.run_id.startswith(text.lower())]
 
 
-def _in_home(dataset: str | None) -> list[RunInfo]:
+def runs_here(dataset: str | None = None) -> list[RunInfo]:
+    """The runs of this lab's home, newest first. MLflow is not asked."""
     found = []
     for folder in RunFolder.all():
         try:
@@ -263,7 +264,7 @@ def _default_name(dataset: str, network: Network) -> str:
     """``mnist convolutional 3``: numbered on from the highest there is."""
     stem = f"{dataset} {network.name or 'custom'}"[: NAME_LENGTH - 6]
     numbers = [0]
-    for info in _in_home(None):
+    for info in runs_here():
         start, _, end = info.name.rpartition(" ")
         if start == stem and end.isdigit():
             numbers.append(int(end))

@@ -1,0 +1,464 @@
+"""The queue of runs: executed one after another by workers of Dask, steered through their folders."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from convolab.errors import ConvolabError, RunError
+from convolab.home import datasets_dir, home, tracking_uri
+from convolab.runs.folder import RESUMABLE, RunFolder, State
+from convolab.runs.store import RunInfo, runs_here
+from convolab.runs.tracking import needs_sync, push
+from convolab.runs.worker import job
+
+if TYPE_CHECKING:
+    from distributed import Client, Future, LocalCluster
+
+SLOT = "training"
+"""Dask's name for what a worker has one of, and a job needs one of."""
+LOOK_SECONDS = 0.2
+CLOSING_SECONDS = 20.0
+_CONFIG = {
+    # The lab trains one network at a time; its memory is not Dask's business, and nothing is kept on disk.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.admin.system-monitor.disk": False,
+    # Loading PyTorch holds up a worker's loop for seconds; that is no reason for a warning.
+    "distributed.admin.tick.limit": "1h",
+    # Dask would give PyTorch one core.
+    "distributed.nanny.pre-spawn-environ": {"MALLOC_TRIM_THRESHOLD_": 65536},
+    "distributed.scheduler.allowed-failures": 5,
+    "distributed.comm.retry.count": 2,
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that is training, waiting or paused, wherever it was started."""
+
+    run_id: str
+    name: str
+    state: str
+    position: int | None
+    """Place in the queue, from 1; None if it does not wait in this one."""
+    fraction: float | None
+    seconds_left: float | None
+    """Of training, once it trains."""
+    reason: str
+
+
+class Queue:
+    """Executes runs in worker processes, in the order in which they were submitted.
+
+    By default there is one worker, on this machine, that ends with this process. With
+    ``CONVOLAB_SCHEDULER=tcp://host:port`` the workers of that Dask cluster are used instead; they need
+    convolab installed, must see the lab's home under the same path (a shared folder), and are best started
+    with ``dask worker ADDRESS --nthreads 1 --resources training=1``. MLflow is then better a server
+    (``MLFLOW_TRACKING_URI``) than a file.
+
+    All methods may be called from any thread and, except the constructor and `close`, take milliseconds.
+    RunError if the cluster does not answer.
+    """
+
+    def __init__(self, workers: int = 1) -> None:
+        self._lock = threading.RLock()
+        self._waiting: list[str] = []
+        self._active: dict[str, Future] = {}
+        self._wake = threading.Event()
+        self._closing = False
+        self._number = 0
+        self._cluster: LocalCluster | None = None
+        self._client: Client
+        address = os.environ.get("CONVOLAB_SCHEDULER")
+        if address:
+            self._client = _connect(address)
+        else:
+            self._cluster, self._client = _start(workers)
+        self._thread = threading.Thread(target=self._work, name="queue", daemon=True)
+        self._thread.start()
+
+    # ---------------------------------------------------------------- asking
+
+    def submit(self, run_id: str) -> None:
+        """Put a run at the end of the queue: a new one, or one to go on with from its checkpoint.
+
+        Nothing happens if it is there already. RunError if it is finished or trained by another process.
+        """
+        folder = RunFolder(run_id)
+        folder.spec()
+        with self._lock:
+            if run_id in self._waiting or run_id in self._active:
+                return
+            state = folder.state().state
+            if state == "finished":
+                raise RunError(f"{folder.spec().name} is finished; train it anew, or another one.")
+            if folder.held():
+                raise RunError(f"{folder.spec().name} is being trained by another process.")
+            if state in RESUMABLE:
+                folder.control(paused=False, stop=False, release=False)
+            _set_state(folder, "queued")
+            self._waiting.append(run_id)
+        self._wake.set()
+
+    def pause(self, run_id: str) -> None:
+        """Pause a run with a checkpoint; one that waits leaves the queue until it is resumed."""
+        folder = RunFolder(run_id)
+        with self._lock:
+            if run_id in self._waiting:
+                self._waiting.remove(run_id)
+                folder.control(paused=True)
+                _set_state(folder, "paused")
+                return
+        if not self._is_executed(folder):
+            raise RunError(f"{folder.spec().name} is {folder.state().state}, so it cannot be paused.")
+        folder.control(paused=True)
+
+    def resume(self, run_id: str) -> None:
+        """Go on with a run that is paused, interrupted, stopped or failed; at once if still in a worker."""
+        folder = RunFolder(run_id)
+        with self._lock:
+            if self._is_executed(folder) or run_id in self._waiting:
+                # If its worker lets go of it just now, `_ended` sees that it is wanted and queues it again.
+                folder.control(paused=False, stop=False, release=False)
+            else:
+                self.submit(run_id)
+        self._wake.set()
+
+    def stop(self, run_id: str) -> None:
+        """Stop a run with a checkpoint; one that waits or is paused is stopped where it is."""
+        folder = RunFolder(run_id)
+        with self._lock:
+            if self._is_executed(folder):
+                folder.control(stop=True)
+                self._wake.set()
+                return
+            state = folder.state().state
+            if state in ("finished", "stopped", "failed"):
+                raise RunError(f"{folder.spec().name} is {state} already.")
+            if run_id in self._waiting:
+                self._waiting.remove(run_id)
+            self._stop_in_folder(folder)
+
+    def cancel(self, run_id: str) -> None:
+        """Take a run that waits out of the queue. RunError if it does not wait."""
+        with self._lock:
+            if run_id not in self._waiting:
+                raise RunError(f"{RunFolder(run_id).spec().name} is not waiting in the queue.")
+            self.stop(run_id)
+
+    def step(self, run_id: str, batches: int = 1) -> None:
+        """Run so many batches, then pause (again)."""
+        folder = RunFolder(run_id)
+        with self._lock:
+            if not self._is_executed(folder) and run_id not in self._waiting:
+                self.submit(run_id)
+            folder.control(steps=batches)
+
+    def set_learning_rate(self, run_id: str, learning_rate: float) -> None:
+        """Use another learning rate from the next batch on. SettingsError if it cannot be one."""
+        RunFolder(run_id).control(learning_rate=learning_rate)
+
+    # ---------------------------------------------------------------- looking
+
+    def positions(self) -> dict[str, int]:
+        """The runs that wait, each with its place from 1."""
+        with self._lock:
+            starting = [run_id for run_id in self._active if _written(run_id) == "queued"]
+            return {run_id: place for place, run_id in enumerate([*starting, *self._waiting], 1)}
+
+    def jobs(self) -> list[Job]:
+        """All runs that train, wait or are paused: those in the queue in its order, then the others."""
+        positions = self.positions()
+        found = []
+        for folder in RunFolder.all():
+            with contextlib.suppress(ConvolabError):
+                state = folder.state()
+                if state.state not in ("queued", "running", "paused"):
+                    continue
+                now = state.figures
+                found.append(
+                    Job(
+                        folder.run_id,
+                        folder.spec().name,
+                        state.state,
+                        positions.get(folder.run_id),
+                        now.fraction,
+                        now.seconds_left,
+                        state.reason,
+                    )
+                )
+        order = {"running": 0, "queued": 1, "paused": 2}
+        return sorted(found, key=lambda j: (order[j.state], j.position or 10**9, j.name))
+
+    def recover(self) -> list[RunInfo]:
+        """At the start of the lab: mark the runs that died with an earlier one, and return all interrupted.
+
+        MLflow is brought up to date in the background.
+        """
+        for folder in RunFolder.all():
+            with contextlib.suppress(ConvolabError, OSError):
+                state = folder.state()
+                if state.state == "interrupted" and folder.written_state().state != "interrupted":
+                    with folder.lock():
+                        folder.write_state(state)
+        threading.Thread(target=_catch_up, name="catching up", daemon=True).start()
+        return [info for info in runs_here() if info.state == "interrupted"]
+
+    def close(self) -> None:
+        """End the workers. Runs under way are checkpointed and read as interrupted from then on."""
+        with self._lock:
+            if self._closing:
+                return
+            self._closing = True
+            waiting, self._waiting = self._waiting, []
+            for run_id in waiting:
+                _set_state(RunFolder(run_id), "interrupted", "The lab was closed before its turn came.")
+            for run_id in self._active:
+                with contextlib.suppress(ConvolabError):
+                    RunFolder(run_id).control(release=True)
+        deadline = time.monotonic() + CLOSING_SECONDS
+        while time.monotonic() < deadline and not all(f.done() for f in list(self._active.values())):
+            time.sleep(0.05)
+        self._wake.set()
+        self._thread.join(5)
+        with _quiet():
+            with contextlib.suppress(Exception):
+                self._client.close(timeout=5)
+            if self._cluster is not None:
+                with contextlib.suppress(Exception):
+                    self._cluster.close(timeout=10)
+
+    def __enter__(self) -> Queue:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---------------------------------------------------------------- working
+
+    def _work(self) -> None:
+        """The queue's own thread: takes note of what ended, sends what waits."""
+        while not self._closing:
+            self._wake.wait(LOOK_SECONDS)
+            self._wake.clear()
+            try:
+                self._turn()
+            except Exception:  # nothing may end this thread
+                logging.getLogger(__name__).debug("The queue stumbled.", exc_info=True)
+                time.sleep(1)
+
+    def _turn(self) -> None:
+        with self._lock:
+            for run_id, future in list(self._active.items()):
+                if future.done():
+                    del self._active[run_id]
+                    self._ended(RunFolder(run_id), future)
+            slots = self._slots() if self._waiting else 0
+            while self._waiting and len(self._active) < slots and not self._closing:
+                run_id = self._waiting.pop(0)
+                folder = RunFolder(run_id)
+                if not folder.exists:  # deleted meanwhile
+                    continue
+                try:
+                    self._send(run_id)
+                except Exception as error:
+                    sentence = f"It could not be handed to a worker ({type(error).__name__}: {error})."
+                    _set_state(folder, "interrupted", sentence)
+            if self._waiting:
+                self._make_way()
+
+    def _send(self, run_id: str) -> None:
+        self._number += 1
+        environment = {
+            "CONVOLAB_HOME": str(home().absolute()),
+            "CONVOLAB_DATA": str(datasets_dir().absolute()),
+            "MLFLOW_TRACKING_URI": tracking_uri(),
+        }
+        options: dict[str, Any] = {"resources": {SLOT: 1}} if self._has_slots() else {}
+        future = self._client.submit(
+            job,
+            run_id,
+            environment,
+            key=f"{run_id}-{os.getpid()}-{self._number}",
+            pure=False,
+            priority=-self._number,
+            **options,
+        )
+        future.add_done_callback(lambda _: self._wake.set())
+        self._active[run_id] = future
+
+    def _ended(self, folder: RunFolder, future: Future) -> None:
+        if not folder.exists:  # deleted meanwhile
+            return
+        if future.status != "finished":
+            self._lost(folder, future)
+            return
+        outcome, sentence = future.result()
+        if outcome == "failed" and folder.written_state().state not in ("failed", "paused", "interrupted"):
+            _set_state(folder, "failed", sentence)
+        if outcome != "released" or self._closing:
+            return
+        wishes = folder.wishes()
+        if wishes.stop:
+            self._stop_in_folder(folder)
+        elif not wishes.paused or wishes.steps:
+            # Someone pressed Resume while its worker was letting go of it.
+            folder.control(release=False)
+            _set_state(folder, "queued")
+            self._waiting.append(folder.run_id)
+
+    def _lost(self, folder: RunFolder, future: Future) -> None:
+        """Dask gave the job up: its worker died again and again, or the cluster is gone."""
+        if folder.held():
+            return
+        if future.status == "error":
+            _set_state(
+                folder,
+                "failed",
+                "The process that trained this run died again and again; memory may be short. Choose a "
+                "smaller batch size or network, or resume from its checkpoint.",
+            )
+        else:
+            _set_state(folder, "interrupted", "The connection to the workers was lost.")
+
+    def _make_way(self) -> None:
+        """Let paused runs leave their workers while others wait for one."""
+        for run_id in self._active:
+            folder = RunFolder(run_id)
+            with contextlib.suppress(ConvolabError):
+                wishes = folder.wishes()
+                paused = folder.written_state().state == "paused" and wishes.paused
+                if paused and not (wishes.steps or wishes.release or wishes.stop):
+                    folder.control(release=True)
+
+    def _is_executed(self, folder: RunFolder) -> bool:
+        folder.spec()
+        return folder.run_id in self._active or folder.held()
+
+    def _stop_in_folder(self, folder: RunFolder) -> None:
+        folder.control(stop=True)
+        examples = folder.written_state().figures.examples
+        where = f"after {examples:,} examples" if examples else "before it began"
+        _set_state(folder, "stopped", f"Training was stopped {where}.")
+        threading.Thread(target=_push, args=(folder,), name="stopping", daemon=True).start()
+
+    def _slots(self) -> int:
+        return len(self._workers())
+
+    def _has_slots(self) -> bool:
+        return any(SLOT in worker.get("resources", {}) for worker in self._workers().values())
+
+    def _workers(self) -> dict[str, Any]:
+        if self._cluster is not None:
+            # A worker that is being restarted counts: its job comes back to it.
+            return {str(name): {"resources": {SLOT: 1}} for name in self._cluster.workers}
+        found: dict[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
+        return found
+
+
+def _start(workers: int) -> tuple[LocalCluster, Client]:
+    import dask
+    from distributed import Client, LocalCluster
+
+    _hush()
+    with dask.config.set(_CONFIG):
+        try:
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",
+                memory_limit=0,
+                silence_logs=logging.CRITICAL,
+                resources={SLOT: 1},
+                preload=["convolab.runs.worker"],
+                **_security(),
+            )
+            return cluster, Client(cluster, set_as_default=False)
+        except (OSError, RuntimeError, TimeoutError) as error:
+            raise RunError(f"The lab's workers could not be started ({error}).") from error
+
+
+def _security() -> dict[str, Any]:
+    """Keys for this cluster alone, so that no other user of the machine can give its workers orders."""
+    from distributed.security import Security
+
+    try:
+        return {"security": Security.temporary(), "protocol": "tls://"}
+    except ImportError:  # without the package cryptography
+        return {}
+
+
+def _connect(address: str) -> Client:
+    import dask
+    from distributed import Client
+
+    _hush()
+    with dask.config.set(_CONFIG):
+        try:
+            return Client(address, timeout=10, set_as_default=False)
+        except (OSError, TimeoutError, ValueError, TypeError) as error:
+            raise RunError(
+                f"There is no Dask scheduler at {address}, which CONVOLAB_SCHEDULER names "
+                f"({str(error).splitlines()[0] if str(error) else 'no answer'}); start one with "
+                "'dask scheduler', or unset CONVOLAB_SCHEDULER."
+            ) from error
+
+
+def _hush() -> None:
+    """Dask's workings are not the terminal's business; what concerns a run is told in its folder."""
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("client", "core", "nanny", "scheduler", "worker", "comm", "deploy"):
+        logging.getLogger(f"distributed.{name}").setLevel(logging.CRITICAL)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _set_state(folder: RunFolder, state: State, reason: str = "") -> None:
+    try:
+        folder.set_state(state, reason)
+    except OSError:
+        folder.give_up_reserve()
+        try:
+            folder.set_state(state, reason)
+        except OSError as error:
+            raise RunError(f"{folder.path} cannot be written ({error.strerror or error}).") from error
+
+
+def _written(run_id: str) -> str:
+    try:
+        return RunFolder(run_id).written_state().state
+    except ConvolabError:
+        return ""
+
+
+def _push(folder: RunFolder) -> None:
+    with contextlib.suppress(ConvolabError, OSError):
+        push(folder, wait=10)
+
+
+def _catch_up() -> None:
+    for folder in RunFolder.all():
+        with contextlib.suppress(ConvolabError, OSError):
+            if needs_sync(folder) and not folder.held():
+                push(folder)
