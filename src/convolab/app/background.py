@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-_queue: Any = None
+from convolab.errors import ConvolabError
+
+if TYPE_CHECKING:
+    from convolab.runs import Queue
+
+_queue: Queue | None = None
 
 
 def start() -> None:
     """Start the workers and take up what a lab that ended suddenly left. In a thread: it takes a second."""
     global _queue
+    from convolab.runs import Queue
+
     try:
-        from convolab.runs import Queue
-    except ImportError:
+        started = Queue()
+        started.recover()
+    except ConvolabError as error:
+        # The page still serves to look at runs; whoever presses Train is told.
+        print(f"convolab: {error}", flush=True)
         return
-    _queue = Queue()
-    _queue.recover()
+    _queue = started
 
 
 def stop() -> None:
@@ -24,6 +33,6 @@ def stop() -> None:
         _queue.close()
 
 
-def queue() -> Any:
+def queue() -> Queue | None:
     """The queue, or None while it starts."""
     return _queue

@@ -43,7 +43,7 @@ def serve(host: str = "127.0.0.1", port: int | None = None, show: bool = True) -
     os.environ["NICEGUI_STORAGE_PATH"] = str(folder / "visitors")
     from nicegui import app, run, ui
 
-    from convolab.app import news, pictures, theme
+    from convolab.app import background, news, pictures, theme
     from convolab.app.shell import lab
 
     theme.install()
@@ -52,10 +52,10 @@ def serve(host: str = "127.0.0.1", port: int | None = None, show: bool = True) -
 
     async def start() -> None:
         print(f"convolab is at {_address(host, port)} (Ctrl-C ends it)", flush=True)
-        await run.io_bound(_start_queue)
+        await run.io_bound(background.start)
 
     app.on_startup(start)
-    app.on_shutdown(_stop_queue)
+    app.on_shutdown(background.stop)
     logging.getLogger("nicegui").setLevel(logging.WARNING)
     ui.run(
         lab,
@@ -75,19 +75,6 @@ def serve(host: str = "127.0.0.1", port: int | None = None, show: bool = True) -
         reconnect_timeout=30,
         session_middleware_kwargs={"max_age": 365 * 24 * 3600, "same_site": "lax"},
     )
-
-
-def _start_queue() -> None:
-    """Start the workers; in a thread, so that the page comes first."""
-    from convolab.app import background
-
-    background.start()
-
-
-def _stop_queue() -> None:
-    from convolab.app import background
-
-    background.stop()
 
 
 def _choose_port(host: str, port: int | None) -> int:

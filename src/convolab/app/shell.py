@@ -8,7 +8,7 @@ from typing import Any
 
 from nicegui import PageArguments, run, ui
 
-from convolab.app import theme
+from convolab.app import jobs, theme
 from convolab.app.about import facts
 from convolab.app.build.page import build_room
 from convolab.app.theme import box, button, dialog_box, text
@@ -91,21 +91,13 @@ def _rail(choose_theme: Callable[[str], None]) -> dict[str, ui.element]:
                 text(room.title, tag="span")
             links[room.path] = link
     with box("foot"):
-        _jobs()
+        jobs.ring()
         _theme_button(choose_theme)
         about = _about_dialog()
         button(icon="o_info", label="About this machine", kind="quiet", on_click=about)
         keys = _keys_dialog()
         button(icon="o_keyboard", label="Keys", kind="quiet", on_click=keys.open, key="help")
     return links
-
-
-def _jobs() -> None:
-    try:
-        from convolab.app import jobs
-    except ImportError:
-        return
-    jobs.ring()
 
 
 def _theme_button(choose: Callable[[str], None]) -> None:

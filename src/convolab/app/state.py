@@ -45,8 +45,9 @@ class BuildState:
 
     Names that can be changed and subscribed to: ``dataset``, ``preset`` (None: custom), ``network``,
     ``settings``, ``run_id`` (the run shown, None before the first), ``overlays`` (further runs in the
-    curves), and, for subscribers only, ``history`` (what can be undone has changed), ``data`` (the chosen
-    data set has been fetched), ``catalogue`` (data sets have come or gone).
+    curves). For subscribers only: ``history`` (what can be undone has changed), ``data`` (the chosen data
+    set has been fetched), ``catalogue`` (data sets have come or gone), ``start`` (the next run starts from
+    other weights).
     """
 
     def __init__(self, memory: MutableMapping[str, Any] | None = None) -> None:

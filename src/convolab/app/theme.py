@@ -27,7 +27,7 @@ def install() -> None:
     ui.add_head_html(
         '<meta name="description" content="A laboratory for convolutional networks">', shared=True
     )
-    ui.button.default_props("no-caps unelevated no-ripple")
+    ui.button.default_props("no-caps unelevated :ripple=false")
     ui.menu.default_props("transition-duration=0")
     ui.dialog.default_props("transition-duration=100")
 

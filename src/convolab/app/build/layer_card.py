@@ -83,7 +83,7 @@ class LayerCard:
                 if isinstance(step.layer, Residual):
                     self._block(step)
                 self._problem = Problem(editor.mend)
-                if self._fields:
+                if self._fields or isinstance(step.layer, Residual):
                     self._figures = text("", "figures")
             self._wire = Wire(lambda: editor.insert((*self.position[:-1], self.position[-1] + 1)))
         self.update(step)
@@ -117,7 +117,7 @@ class LayerCard:
                 name.props["data-tip"] = cls.help
                 if cls.__name__.lower() != cls.title.lower().replace(" ", ""):
                     text(cls.__name__, "muted small mono")
-            if not any(knob.name != "layers" for knob in knobs(cls)):
+            if not knobs(cls):
                 self._figures = text("", "figures")
             with box("tools on-hover") as self._tools:
                 button(
@@ -143,14 +143,18 @@ class LayerCard:
                 if knob not in rare:
                     self._field(knob, layer)
         if rare:
-            with ui.element("details").classes("rare") as details:
-                details.props.set_bool(
-                    "open", any(getattr(layer, knob.name) != knob.default for knob in rare)
+            with box("rare") as drawer:
+                for knob in rare:
+                    self._field(knob, layer)
+            drawer.set_visibility(any(getattr(layer, knob.name) != knob.default for knob in rare))
+            with self._tools:
+                more = button(
+                    icon="o_tune",
+                    label=f"More settings of layer {number(self.position)}",
+                    kind="quiet",
+                    on_click=lambda: drawer.set_visibility(not drawer.visible),
                 )
-                text("More", "small muted", tag="summary")
-                with box("stack"):
-                    for knob in rare:
-                        self._field(knob, layer)
+                more.move(target_index=0)
 
     def _field(self, knob: Knob, layer: Layer) -> None:
         def edit(value: Any) -> None:

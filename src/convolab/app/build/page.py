@@ -40,7 +40,7 @@ def build_room(arguments: PageArguments) -> None:
         "training": (lambda: _training(state)) if "training" not in state.hidden else None,
     }
     shown = [name for name, draw in columns.items() if draw]
-    with box("room").props("data-room=build"):
+    with box("room-page").props("data-room=build"):
         _bar(state)
         _problems(problems)
         _tabs(shown)
@@ -148,9 +148,8 @@ def _problems(problems: tuple[str, ...]) -> None:
         return
     with box("note bad link-problems") as note:
         note.props["role"] = "alert"
-        for sentence in problems:
-            text(sentence)
-        button("All right", kind="mend", on_click=note.delete)
+        text(" ".join(problems), "grow")
+        button(icon="o_close", label="Dismiss", kind="quiet", on_click=note.delete)
 
 
 def _tabs(columns: list[str]) -> None:
