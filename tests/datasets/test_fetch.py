@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 from pathlib import Path
 
@@ -192,10 +193,17 @@ def test_an_answer_without_end_is_stopped(cache, web, offer):
 
 
 def test_a_site_that_swallows_packets_does_not_hold_up_the_lab(monkeypatch, tmp_path):
+    over = threading.Event()
+
+    def silence(*_: object) -> None:
+        over.wait(30)
+        raise TimeoutError("timed out")
+
     monkeypatch.setattr(sources, "CONNECT_SECONDS", 0.2)
-    monkeypatch.setattr(sources.socket, "create_connection", lambda *_: time.sleep(30))
+    monkeypatch.setattr(sources.socket, "create_connection", silence)
     with pytest.raises(SourceFailed, match=r"did not answer within 0.2 seconds"):
         Website("http://127.0.0.1:9/", {"x": 1}).fetch(tmp_path, Meter(None, "x"))
+    over.set()
 
 
 def test_stopping_in_the_middle_leaves_nothing(cache, web, offer):

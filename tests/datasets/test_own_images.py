@@ -251,6 +251,18 @@ def test_a_zip_whose_paths_climb_out_is_refused(home, tmp_path, member):
     assert not list(tmp_path.rglob("*.png"))
 
 
+def test_sentences_about_an_upload_use_the_name_its_owner_knows(home, tmp_path):
+    path = zipped(tmp_path / "x8f3.zip", {**BOTH, "../1.png": RED})
+    with pytest.raises(DataError, match=r"^holiday.zip was refused"):
+        import_images(path, "some", called="holiday.zip")
+    zipped(path, {"a/1.png": RED})
+    with pytest.raises(DataError, match=r"in holiday.zip;"):
+        import_images(path, "some", called="holiday.zip")
+    zipped(path, BOTH)
+    import_images(path, "some", called="holiday.zip")
+    assert json.loads((home / "images" / "some" / "about.json").read_text())["source"] == "holiday.zip"
+
+
 def test_a_zip_with_a_link_is_refused(home, tmp_path):
     path = zipped(tmp_path / "x.zip", BOTH)
     with zipfile.ZipFile(path, "a") as out:

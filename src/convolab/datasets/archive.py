@@ -54,10 +54,11 @@ class Entry:
 
 
 @contextlib.contextmanager
-def entries(path: Path) -> Iterator[list[Entry]]:
+def entries(path: Path, called: str) -> Iterator[list[Entry]]:
     """All files in a folder or a zip, sorted by path; hidden ones and those that systems add are left out.
 
-    Raises DataError if there is no such folder, if the file is no zip, or if the zip is unsafe.
+    ``called`` is the name of the folder or zip in sentences. Raises DataError if there is no such folder, if
+    the file is no zip, or if the zip is unsafe.
     """
     if path.is_dir():
         yield _folder(path)
@@ -68,11 +69,11 @@ def entries(path: Path) -> Iterator[list[Entry]]:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise DataError(
-            f"{path.name} is neither a folder nor a whole zip; give a folder with one subfolder of images "
+            f"{called} is neither a folder nor a whole zip; give a folder with one subfolder of images "
             "per class, or a zip of that."
         ) from None
     with archive:
-        yield _zip(archive, path)
+        yield _zip(archive, path.stat().st_size, called)
 
 
 def _kept(parts: tuple[str, ...]) -> bool:
@@ -110,24 +111,22 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _zip(archive: zipfile.ZipFile, path: Path) -> list[Entry]:
+def _zip(archive: zipfile.ZipFile, on_disk: int, called: str) -> list[Entry]:
     members = archive.infolist()
     if len(members) > MAX_FILES:
-        raise DataError(f"{path.name} was refused: it holds more than {MAX_FILES:,} files.")
+        raise DataError(f"{called} was refused: it holds more than {MAX_FILES:,} files.")
     for member in members:
-        _refuse_unsafe(member, path.name)
+        _refuse_unsafe(member, called)
     claimed = sum(member.file_size for member in members)
     packed = sum(member.compress_size for member in members)
-    on_disk = path.stat().st_size
     if claimed > MAX_TOTAL:
         raise DataError(
-            f"{path.name} was refused: it unpacks to {claimed / 1e9:,.1f} GB, "
-            f"more than {MAX_TOTAL / 1e9:g} GB."
+            f"{called} was refused: it unpacks to {claimed / 1e9:,.1f} GB, more than {MAX_TOTAL / 1e9:g} GB."
         )
     # Members that share their bytes (packed > on_disk) are another way to make much of little.
     if claimed > _SMALL and (claimed > MAX_RATIO * on_disk or packed > on_disk):
         raise DataError(
-            f"{path.name} was refused: it would unpack to {claimed / on_disk:,.0f} times its size, "
+            f"{called} was refused: it would unpack to {claimed / on_disk:,.0f} times its size, "
             "as zip bombs do."
         )
     spent = [0]
@@ -136,7 +135,7 @@ def _zip(archive: zipfile.ZipFile, path: Path) -> list[Entry]:
         parts = tuple(part for part in member.filename.replace("\\", "/").split("/") if part not in ("", "."))
         if member.is_dir() or not parts or not _kept(parts):
             continue
-        found.append(Entry(_printable(parts), member.file_size, _reader(archive, member, path.name, spent)))
+        found.append(Entry(_printable(parts), member.file_size, _reader(archive, member, called, spent)))
     return sorted(found, key=lambda entry: entry.parts)
 
 

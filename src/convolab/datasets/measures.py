@@ -130,7 +130,7 @@ def _compute(dataset: Dataset) -> Statistics:
 
 
 def _read(path: Path) -> Statistics:
-    with np.load(path, allow_pickle=False) as stored:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         values = {entry.name: stored[entry.name] for entry in fields(Statistics)}
     for name in ("train_size", "test_size", "minimum", "maximum"):
         values[name] = int(values[name])

@@ -62,6 +62,7 @@ def import_images(
     test_share: float = 0.2,
     seed: int = 0,
     replace: bool = False,
+    called: str | None = None,
     progress: Report | None = None,
 ) -> ImportReport:
     """Make a data set called ``name`` of a folder with a folder of images per class, or of a zip of that.
@@ -69,23 +70,25 @@ def import_images(
     Each image is cropped to a centred square and resized to ``size`` × ``size`` pixels (8 to 256), in colour
     or grey. Of each class the share ``test_share`` (0 to 1, at least one image where there are two) is kept
     for testing, chosen by ``seed``, unless there are folders ``train`` and ``test``. Files that cannot be
-    read are listed in the report. A data set of that name is only overwritten with ``replace``.
+    read are listed in the report. A data set of that name is only overwritten with ``replace``. ``called`` is
+    what sentences call the folder or zip, for an upload that lies in a file with another name.
 
     Raises SettingsError for a wrong setting, and DataError if there is nothing to make a data set of, if a
     zip is unsafe, or if the name is taken.
     """
     path = Path(path).expanduser()
+    called = called or path.name or str(path)
     _check_settings(name, size, test_share, seed)
     parent = store.own_dir()
     _check_free(parent / name, name, replace)
     try:
-        with archive.entries(path) as entries:
-            layout = read_layout(entries, path.name or str(path))
+        with archive.entries(path, called) as entries:
+            layout = read_layout(entries, called)
             with store.lock(parent, name), store.workspace(parent, name) as work:
                 _check_free(parent / name, name, replace)
                 read = _read_all(layout, work, size, color, progress)
                 return _finish(
-                    layout, read, work, name, path, (3 if color else 1, size, size), test_share, seed
+                    layout, read, work, name, called, (3 if color else 1, size, size), test_share, seed
                 )
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -144,29 +147,29 @@ def _finish(
     read: _Read,
     work: Path,
     name: str,
-    source: Path,
+    source: str,
     shape: tuple[int, int, int],
     test_share: float,
     seed: int,
 ) -> ImportReport:
     if not len(read.labels):
-        raise DataError(f"None of the {len(layout.files):,} files in {source.name} can be read as a picture.")
+        raise DataError(f"None of the {len(layout.files):,} files in {source} can be read as a picture.")
     notes = list(layout.notes)
     kept = np.unique(read.labels)
     lost = [layout.classes[label] for label in range(len(layout.classes)) if label not in kept]
     classes = tuple(layout.classes[label] for label in kept)
     if lost:
         notes.append(f"Left out, because no picture in it can be read: {', '.join(lost)}.")
-    check_count(list(classes), source.name)
+    check_count(list(classes), source)
     labels = np.searchsorted(kept, read.labels)
     test = _split(labels, read.parts, len(classes), test_share, seed)
     train_counts = np.bincount(labels[~test], minlength=len(classes))
     test_counts = np.bincount(labels[test], minlength=len(classes))
     untrained = [classes[label] for label in np.flatnonzero(train_counts == 0)]
     if untrained:
-        raise DataError(f"There are no training images of {', '.join(untrained)} in {source.name}; add some.")
+        raise DataError(f"There are no training images of {', '.join(untrained)} in {source}; add some.")
     if not test.any():
-        raise DataError(f"Every class in {source.name} has only one image; give each at least two.")
+        raise DataError(f"Every class in {source} has only one image; give each at least two.")
     untested = [classes[label] for label in np.flatnonzero(test_counts == 0)]
     if untested:
         notes.append(f"No image is left for testing of: {', '.join(untested)}; give each class two or more.")
@@ -180,7 +183,7 @@ def _finish(
         train_size=int((~test).sum()),
         test_size=int(test.sum()),
         own=True,
-        source=source.name,
+        source=source,
         made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         settings={"size": shape[1], "color": shape[0] == 3, "test_share": test_share, "seed": seed},
     )

@@ -137,24 +137,25 @@ class DebianPackage(Source):
         download = ["download", f"{self.name}={self.version}"]
         try:
             _run([apt, "-q", *download], folder, meter, self.bytes)
-        except SourceFailed:
-            # Often the machine's package lists are merely missing or old; take new ones, into our own folder.
-            state = folder / "apt-state"
-            (state / "lists" / "partial").mkdir(parents=True)
-            (state / "cache" / "archives" / "partial").mkdir(parents=True)
-            own = ["-q", "-o", f"Dir::State::Lists={state / 'lists'}", "-o", f"Dir::Cache={state / 'cache'}"]
-            own += [
-                "-o",
-                "APT::Sandbox::User=root",
-                "-o",
-                "Acquire::Retries=0",
-                "-o",
-                "Acquire::http::Timeout=10",
-            ]
-            _run([apt, *own, "update"], folder, None, 0)
-            _run([apt, *own, *download], folder, meter, self.bytes)
-            shutil.rmtree(state, ignore_errors=True)
+        except SourceFailed as first:
+            # Often the machine's package lists are merely missing or old.
+            try:
+                self._with_new_lists(apt, download, folder, meter)
+            except SourceFailed as second:
+                raise SourceFailed(f"{first}; with new package lists: {second}") from None
         _check_package(folder, "*.deb", self.sha256, "apt-get download")
+
+    def _with_new_lists(self, apt: str, download: list[str], folder: Path, meter: Meter) -> None:
+        """The same with package lists of our own, which needs no rights and leaves the system's alone."""
+        state = folder / "apt-state"
+        (state / "lists" / "partial").mkdir(parents=True)
+        (state / "cache" / "archives" / "partial").mkdir(parents=True)
+        own = ["-q", "-o", f"Dir::State::Lists={state / 'lists'}", "-o", f"Dir::Cache={state / 'cache'}"]
+        own += ["-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=0"]
+        own += ["-o", "Acquire::http::Timeout=10", "-o", "Acquire::https::Timeout=10"]
+        _run([apt, *own, "update"], folder, None, 0)
+        _run([apt, *own, *download], folder, meter, self.bytes)
+        shutil.rmtree(state, ignore_errors=True)
 
 
 class ByHand(Source):
