@@ -5,10 +5,9 @@ Each line is a real run on the real data set, tested on the whole test set, agai
 
 from __future__ import annotations
 
-from machine import report
-
 import convolab
 from convolab.training.events import Finished
+from machine import report
 
 CASES = (
     # data set, training examples, seeds, the accuracy that their mean must reach

@@ -6,12 +6,11 @@ change have the same initial weights, and all see the same examples in the same 
 
 from __future__ import annotations
 
-from machine import report
-
 import convolab
 from convolab.networks import Network
 from convolab.networks.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU
 from convolab.training.events import Finished
+from machine import report
 
 EXAMPLES = 30_000
 SEEDS = (0, 1, 2)

@@ -15,3 +15,9 @@ def dataset() -> Dataset:
 @pytest.fixture(scope="session")
 def network() -> Network:
     return make_network()
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    # These networks are far too small for more, and threads that wait for each other crawl on a busy machine.
+    monkeypatch.setenv("CONVOLAB_THREADS", "1")

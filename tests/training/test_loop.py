@@ -16,6 +16,7 @@ from convolab.training import (
     TrainingSettings,
     train,
 )
+from convolab.training.data import TrainingData
 
 
 def run(network, dataset, settings, **options):
@@ -53,6 +54,24 @@ def test_weights_are_those_of_a_plain_pytorch_loop(network, dataset):
         optimizer.step()
     for found, expected in zip(training.model.parameters(), model.parameters(), strict=True):
         assert torch.equal(found, expected)
+
+
+def test_a_last_batch_that_is_cut_short_takes_a_step_as_much_shorter(dataset):
+    """16 of 64 examples: a quarter of the learning rate, so that each example counts as much as any other."""
+    network = make_network()
+    settings = TrainingSettings(examples=80, optimizer="sgd", learning_rate=0.1)
+    training, _ = run(network, dataset, settings)
+    model = network.build(0).to(memory_format=torch.channels_last)
+    data = TrainingData(dataset, settings, torch.device("cpu"))
+    for start, count, rate in ((0, 64, 0.1), (64, 16, 0.025)):
+        images, labels = data.take(start, count)
+        model.zero_grad()
+        functional.cross_entropy(model(images), labels).backward()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter -= rate * parameter.grad
+    for found, expected in zip(training.model.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
 
 
 def test_it_learns_and_its_events_tell_the_story(network, dataset):

@@ -114,6 +114,7 @@ def test_a_resumed_run_keeps_its_precision(tmp_path, bf16_here):
 
 
 def test_threads_are_those_this_process_may_use(monkeypatch, dataset, network):
+    monkeypatch.delenv("CONVOLAB_THREADS")
     torch.set_num_threads(1)  # as in a job worker
     started = next(Training(network, dataset, TrainingSettings(examples=64)).events())
     assert started.threads == torch.get_num_threads() == usable_cores() >= 1

@@ -196,8 +196,12 @@ class Training(TrainingState):
     def _batch(self) -> None:
         assert self._data is not None
         position, plan = self.position, self.plan
-        images, labels = self._data.take(position.examples, plan.next_size(position))
-        set_learning_rate(self.optimizer, self._scaled_learning_rate())
+        size = plan.next_size(position)
+        images, labels = self._data.take(position.examples, size)
+        # A last batch that was cut short takes a step as much shorter: a handful of examples would else move
+        # the weights as far as a whole batch, at the worst moment (linear scaling rule, Goyal et al. 2017).
+        share = size / self.settings.batch_size
+        set_learning_rate(self.optimizer, self._scaled_learning_rate() * share)
         self.optimizer.zero_grad()
         logits = self._forward(images)
         loss = functional.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)

@@ -1,0 +1,78 @@
+"""What all benchmarks share: a description of the machine, the printed table, the file of results."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory, load, versions and date: what one has to know to read a figure."""
+    import torch
+
+    from convolab.training import usable_cores
+
+    return {
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "processor": _processor(),
+        "vector instructions": torch.backends.cpu.get_cpu_capability(),
+        "cores": usable_cores(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9),
+        # Above 0 before a benchmark begins, something else is running: its single times mean little.
+        "load_before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "convolab": version("convolab"),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def report(name: str, rows: list[dict[str, Any]], **more: Any) -> None:
+    """Print ``rows`` as a table and write them with the machine (and ``more``) to ``results/<name>.json``."""
+    about = machine()
+    table = Table(title=name.replace("_", " "), title_justify="left")
+    for column in rows[0]:
+        table.add_column(column, justify="left" if isinstance(rows[0][column], str) else "right")
+    for row in rows:
+        table.add_row(*(_shown(value) for value in row.values()))
+    console = Console()
+    console.print(table)
+    for text in more.values():
+        if isinstance(text, str):
+            console.print(text)
+    console.print(
+        f"{about['processor']}, {about['cores']} cores, load {about['load_before']} · "
+        f"torch {about['torch']} · {about['date']}"
+    )
+    RESULTS.mkdir(exist_ok=True)
+    content = {"machine": about, **more, "rows": rows}
+    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "NO"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_shown(item) for item in value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
