@@ -235,9 +235,9 @@ def test_examples_by_class(page: Page):
     field(page, "label").select_option("7")
     seven = page.get_by_role("img", name="test examples of MNIST of class 7")
     seven.wait_for()
-    page.get_by_text("Page 1 of 13").wait_for()
+    page.get_by_label("Page 1 of 13").wait_for()
     page.get_by_role("button", name="Examples before").click()
-    page.get_by_text("Page 13 of 13").wait_for()
+    page.get_by_label("Page 13 of 13").wait_for()
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -25,7 +25,7 @@ def facts() -> list[tuple[str, str]]:
         ("Python, PyTorch", f"{platform.python_version()}, {torch.__version__}"),
         ("Page", f"NiceGUI {version('nicegui')}"),
         ("System", f"{platform.system()} {platform.release()}, {platform.machine()}"),
-        ("Processors", f"{psutil.cpu_count()}, {torch.get_num_threads()} used for arithmetic"),
+        ("Processors", str(psutil.cpu_count())),
         ("Device", str(choose_device("auto"))),
         ("Memory", f"{memory.total / 1e9:.1f} GB, {memory.available / 1e9:.1f} GB free"),
         ("Disk", f"{shutil.disk_usage(folder).free / 1e9:.1f} GB free"),

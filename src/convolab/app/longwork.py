@@ -36,10 +36,10 @@ class LongWork:
         if now is None:
             return "Starting …"
         parts = [f"{now.what} …"]
-        if now.total and now.total > 100_000:
+        if now.total and now.total > 1_000_000:
             parts.append(f"{now.done / 1e6:.1f} of {now.total / 1e6:.1f} MB")
         elif now.total:
-            parts.append(f"{now.done:,} of {now.total:,}")
+            parts.append(f"{100 * now.done / now.total:.0f} %")
         if now.seconds_left is not None and now.seconds_left >= 1:
             parts.append(f"about {duration(now.seconds_left)} left")
         return f"{parts[0]} {', '.join(parts[1:])}".strip()

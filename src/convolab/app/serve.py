@@ -8,11 +8,17 @@ import secrets
 import socket
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from convolab.errors import ConvolabError
 from convolab.home import home
 
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
 DEFAULT_PORT = 8080
+LARGEST_REQUEST = 2_010_000_000
+"""Bytes: the largest zip of one's own images, and what a form adds to it."""
 _TRIES = 50
 
 _ICON = (
@@ -54,6 +60,7 @@ def serve(host: str = "127.0.0.1", port: int | None = None, show: bool = True) -
         print(f"convolab is at {_address(host, port)} (Ctrl-C ends it)", flush=True)
         await run.io_bound(background.start)
 
+    app.add_middleware(LimitedUploads)
     app.on_startup(start)
     app.on_shutdown(background.stop)
     logging.getLogger("nicegui").setLevel(logging.WARNING)
@@ -75,6 +82,24 @@ def serve(host: str = "127.0.0.1", port: int | None = None, show: bool = True) -
         reconnect_timeout=30,
         session_middleware_kwargs={"max_age": 365 * 24 * 3600, "same_site": "lax"},
     )
+
+
+class LimitedUploads:
+    """Refuses requests that announce a body larger than any file the lab takes (ASGI middleware)."""
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 413, or pass the request on."""
+        if scope["type"] == "http":
+            length = dict(scope["headers"]).get(b"content-length", b"0")
+            if length.isdigit() and int(length) > LARGEST_REQUEST:
+                head = {"type": "http.response.start", "status": 413, "headers": [(b"connection", b"close")]}
+                await send(head)
+                await send({"type": "http.response.body", "body": b"This file is larger than the lab takes."})
+                return
+        await self._application(scope, receive, send)
 
 
 def _choose_port(host: str, port: int | None) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from nicegui import app, ui
+from nicegui import app, events, ui
 
 STATIC = Path(__file__).parent / "static"
 THEMES: dict[str, bool | None] = {"auto": None, "light": False, "dark": True}
@@ -88,11 +88,38 @@ def box(classes: str = "", tag: str = "div") -> ui.element:
     return ui.element(tag).classes(classes)
 
 
-def dialog_box(title: str, *, broad: bool = False) -> tuple[ui.dialog, ui.card]:
-    """A dialog with a title and a close button; fill the card and open the dialog."""
+def upload_box(
+    label: str,
+    accept: str,
+    largest: int,
+    on_upload: Callable[[events.UploadEventArguments], Any],
+    on_rejected: Callable[[], Any],
+    on_begin: Callable[[], Any] | None = None,
+) -> ui.upload:
+    """A place to drop a file of at most ``largest`` bytes, or to choose one; it is uploaded at once."""
+    made = ui.upload(
+        label=label,
+        max_file_size=largest,
+        auto_upload=True,
+        on_upload=on_upload,
+        on_rejected=on_rejected,
+        on_begin_upload=on_begin,
+    )
+    made.props.update({"accept": accept, "flat": True})
+    made.on("vnodeMounted", js_handler=f"() => labUpload({made.html_id!r}, {label!r})")
+    return made
+
+
+def dialog_box(title: str, *, broad: bool = False, once: bool = False) -> tuple[ui.dialog, ui.card]:
+    """A dialog with a title and a close button; fill the card and open the dialog.
+
+    ``once``: it is made anew each time, so it goes when it is closed.
+    """
     with ui.dialog() as dialog, ui.card().classes("dialog broad" if broad else "dialog") as card:
         card.props["aria-label"] = title
         with box("row-x between"):
             text(title, tag="h2")
             button(icon="o_close", label="Close", kind="quiet", on_click=dialog.close)
+    if once:
+        dialog.on("hide", dialog.delete)
     return dialog, card

@@ -49,7 +49,11 @@ class DataColumn:
         self._follow()
 
     def _follow(self) -> None:
-        self._info = dataset_infos()[self._state.dataset]
+        info = dataset_infos().get(self._state.dataset)
+        if info is None:  # removed in another tab
+            self._state.change(dataset=DEFAULT_DATASET)
+            return
+        self._info = info
         self._label, self._page, self._counts, self._pages = None, 0, {}, 1
         self._timer.deactivate()
         self._body.clear()
@@ -126,42 +130,46 @@ class DataColumn:
     def _present(self) -> None:
         info = self._info
         assert info is not None
-        with box("row-x between wrap"):
-            self._splits = box("segments")
-            self._splits.props.update({"role": "group", "aria-label": "Part of the data set"})
-            with self._splits:
-                self._split_buttons = {
-                    split: self._split_button(split, f"{title} {size:,}")
-                    for split, title, size in (
-                        ("train", "Train", info.train_size),
-                        ("test", "Test", info.test_size),
-                    )
-                }
-            with box("row-x").style("gap: 0"):
+        self._splits = box("segments")
+        self._splits.props.update({"role": "group", "aria-label": "Part of the data set"})
+        with self._splits:
+            self._split_buttons = {
+                split: self._split_button(split, f"{title} {size:,}")
+                for split, title, size in (
+                    ("train", "Train", info.train_size),
+                    ("test", "Test", info.test_size),
+                )
+            }
+        options = [("-1", "All classes"), *((str(i), name) for i, name in enumerate(info.classes))]
+        if info.classes == tuple("0123456789"):
+            options = [("-1", "All classes"), *((str(i), f"Only {i}") for i in range(10))]
+        with box("row-x browsing"):
+            Field(_CLASS, "-1", self._choose_class, options=options, label="Show", inline=True).classes(
+                "grow"
+            )
+            with box("row-x turning"):
                 button(
                     icon="o_chevron_left",
                     label="Examples before",
                     kind="quiet",
                     on_click=lambda: self._turn(-1),
                 )
+                self._where = text("", "small muted num")
+                self._where.props["aria-live"] = "polite"
                 button(
                     icon="o_chevron_right",
                     label="More examples",
                     kind="quiet",
                     on_click=lambda: self._turn(1),
                 )
-        options = [("-1", "All classes"), *((str(i), name) for i, name in enumerate(info.classes))]
-        if info.classes == tuple("0123456789"):
-            options = [("-1", "All classes"), *((str(i), f"Only {i}") for i in range(10))]
-        Field(_CLASS, "-1", self._choose_class, options=options, label="Show", inline=True)
         with box("examples"):
             self._names = box("names")
             self._picture = ui.element("img").classes("pixels")
-        self._where = text("", "small muted")
-        self._where.props["aria-live"] = "polite"
-        self._figures = box("stack")
+        self._figures = box("figures-of-data")
         with self._figures:
             self._facts(info)
+        if info.own and "own-images" not in self._state.hidden:
+            button("Remove these images …", icon="o_delete", kind="quiet", on_click=self._remove)
         self._show_examples()
         ui.timer(0.05, self._measure, once=True)
 
@@ -207,7 +215,8 @@ class DataColumn:
                 for index in pictures.shown_classes(len(info.classes), self._page):
                     name = text(info.classes[index], "small")
                     name.props["title"] = info.classes[index]
-        self._where.set_text(f"Page {self._page + 1:,} of {self._pages:,}")
+        self._where.set_text(f"{self._page + 1:,} / {self._pages:,}")
+        self._where.props["aria-label"] = f"Page {self._page + 1:,} of {self._pages:,}"
 
     def _facts(self, info: DatasetInfo) -> None:
         with box("facts", "dl"):
@@ -218,9 +227,9 @@ class DataColumn:
                 "Pixel range", "", "After normalisation: what the network is given."
             )
             self._class_sizes = self._fact("Class sizes", "…", "Training images per class.")
-        with box("row-x moments"):
+        with box("moments"):
             for kind, title, tip in (
-                ("mean", "Mean image", "The mean of each pixel over the training images."),
+                ("mean", "Mean", "The mean of each pixel over the training images."),
                 (
                     "std",
                     "Deviation",
@@ -233,13 +242,11 @@ class DataColumn:
                     picture.props.update(
                         {
                             "src": f"/pictures/{info.name}/{kind}.png?v={info.bytes}",
-                            "alt": f"{title} of {info.title}",
+                            "alt": f"{title} image of {info.title}",
                             "loading": "lazy",
                         }
                     )
                     text(title, "small muted", tag="figcaption")
-        if info.own and "own-images" not in self._state.hidden:
-            button("Remove these images", icon="o_delete", kind="link", on_click=self._remove)
         self._range()
 
     def _fact(self, name: str, value: str, tip: str = "") -> ui.label:

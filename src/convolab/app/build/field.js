@@ -53,7 +53,7 @@ export default {
       if (event.key === "Enter") return this.send(0);
       if (!(up || event.key === "ArrowDown") || event.altKey || !["int", "float"].includes(this.kind)) return;
       event.preventDefault();
-      const now = Number(this.text === "" ? this.placeholder : this.text);
+      const now = Number(this.text === "" ? this.placeholder : this.text.replaceAll(",", ""));
       const step = (this.step || 1) * (event.shiftKey ? 10 : 1);
       if (!Number.isFinite(now)) return;
       let next = Number((now + (up ? step : -step)).toPrecision(12));

@@ -124,6 +124,8 @@ def to_text(knob: Knob, value: Any) -> Any:
         return ""
     if knob.kind == "float":
         return f"{value:.12g}"
+    if knob.kind == "int" and knob.unit:
+        return f"{value:,}"
     if knob.name == "shape":
         return "·".join(str(size) for size in as_written(value))
     if knob.kind == "other":

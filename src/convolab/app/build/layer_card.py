@@ -164,7 +164,7 @@ class LayerCard:
         self._fields[knob.name] = Field(knob, getattr(layer, knob.name), edit, placeholder=placeholder)
 
     def _block(self, step: LayerTrace) -> None:
-        with box("block"):
+        with box("residual"):
             inner = Wire(lambda: self._editor.insert((*self.position, 0)))
             inner.show(step.input_shape, self._picture)
             with self._editor.list_of(self.position):

@@ -12,7 +12,7 @@ from convolab.app.address import to_query
 from convolab.app.build.files import original_json
 from convolab.app.build.weights import weights_items
 from convolab.app.state import BuildState, dataset_infos
-from convolab.app.theme import box, button, dialog_box, text
+from convolab.app.theme import box, button, dialog_box, text, upload_box
 from convolab.errors import ConvolabError
 from convolab.networks import Network
 from convolab.networks.files import MAX_CHARACTERS
@@ -69,14 +69,14 @@ def file_name(state: BuildState) -> str:
 
 def explain(title: str, sentence: str) -> None:
     """A dialog with one sentence."""
-    dialog, card = dialog_box(title)
+    dialog, card = dialog_box(title, once=True)
     with card:
         text(sentence)
     dialog.open()
 
 
 def _upload_dialog(state: BuildState) -> None:
-    dialog, card = dialog_box("Open a network file")
+    dialog, card = dialog_box("Open a network file", once=True)
     upload: ui.upload
     problem: ui.label
 
@@ -101,14 +101,13 @@ def _upload_dialog(state: BuildState) -> None:
             "A network that was downloaded here, or by the original Model Builder. "
             "It takes the place of yours; undo brings that back."
         )
-        upload = ui.upload(
-            label="Choose a file or drop it here",
-            max_file_size=MAX_CHARACTERS,
-            auto_upload=True,
-            on_upload=take,
-            on_rejected=lambda: complain("This file is no JSON text, or too large to be a network."),
+        upload = upload_box(
+            "Choose a file or drop it here",
+            ".json,application/json,.txt",
+            MAX_CHARACTERS,
+            take,
+            lambda: complain("This file is no JSON text, or too large to be a network."),
         )
-        upload.props.update({"accept": ".json,application/json,.txt", "flat": True})
         problem = text("", "note bad")
         problem.props["role"] = "alert"
         complain("")
@@ -121,7 +120,7 @@ def _code_dialog(state: BuildState) -> None:
     except ConvolabError as error:
         explain("There is no code for this network yet", str(error))
         return
-    dialog, card = dialog_box("PyTorch code", broad=True)
+    dialog, card = dialog_box("PyTorch code", broad=True, once=True)
     name = f"{file_name(state).replace('-', '_')}.py"
     with card:
         text(

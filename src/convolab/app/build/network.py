@@ -121,7 +121,9 @@ class NetworkColumn:
             for card, step in zip(self._cards, steps, strict=True):
                 card.update(step)
         self._in_wire.show(network.input_shape, network.input_shape)
-        info = dataset_infos()[self._state.dataset]
+        info = dataset_infos().get(self._state.dataset)
+        if info is None:  # removed in another tab; the data column takes another
+            return
         classes = len(info.classes)
         self._input.set_text(f"images of {info.title}")
         error = network.problem(classes) if not any(step.error for step in steps) else None

@@ -12,8 +12,8 @@ from nicegui import background_tasks, events, run, ui
 
 from convolab.app import longwork
 from convolab.app.build.fields import Field
-from convolab.app.theme import box, button, dialog_box, text
-from convolab.datasets import catalogue
+from convolab.app.theme import box, button, dialog_box, text, upload_box
+from convolab.datasets import ImportReport, catalogue
 from convolab.errors import SettingsError
 from convolab.spec import Knob
 
@@ -41,7 +41,7 @@ class OwnImages:
         self._values: dict[str, Any] = {"name": "", "size": 32, "color": True, "share": 0.2}
         self._zip: Path | None = None
         self._work: longwork.LongWork | None = None
-        self._dialog, card = dialog_box("Your own images")
+        self._dialog, card = dialog_box("Your own images", once=True)
         self._dialog.on("hide", self._leave)
         with card:
             self._form = box("stack")
@@ -51,18 +51,14 @@ class OwnImages:
                     "cats/1.jpg, cats/2.png, dogs/a.jpg. They are resized and split into training and "
                     "test images."
                 )
-                upload = ui.upload(
-                    label="Choose a zip file or drop it here",
-                    max_file_size=MAX_UPLOAD,
-                    max_files=1,
-                    auto_upload=True,
-                    on_begin_upload=lambda: self._say("Uploading …"),
-                    on_upload=self._uploaded,
-                    on_rejected=lambda: self._say(
-                        f"This file is not a zip, or larger than {MAX_UPLOAD // 10**9} GB.", bad=True
-                    ),
+                upload_box(
+                    "Choose a zip file or drop it here",
+                    ".zip,application/zip",
+                    MAX_UPLOAD,
+                    self._uploaded,
+                    lambda: self._say(f"This is no zip, or larger than {MAX_UPLOAD // 10**9} GB.", bad=True),
+                    lambda: self._say("Uploading …"),
                 )
-                upload.props.update({"accept": ".zip,application/zip", "flat": True})
                 with box("fields"):
                     self._name = self._field(_NAME)
                     self._field(_SIZE)
@@ -78,7 +74,7 @@ class OwnImages:
             with box("row-x") as self._actions:
                 self._make = button("Make the data set", kind="main-action", on_click=self._start)
                 self._make.disable()
-        self._timer = ui.timer(0.3, self._watch, active=False)
+            self._timer = ui.timer(0.3, self._watch, active=False)
         self._dialog.open()
 
     def _field(self, knob: Knob) -> Field:
@@ -100,7 +96,7 @@ class OwnImages:
         if not self._values["name"]:
             self._values["name"] = free_name(event.file.name)
             self._name.show(self._values["name"])
-        self._say(f"{event.file.name} is here, {self._zip.stat().st_size / 1e6:.1f} MB.")
+        self._say(f"{event.file.name} is here: {self._zip.stat().st_size / 1e3:,.0f} kB.")
         self._make.enable()
 
     def _start(self) -> None:
@@ -139,16 +135,20 @@ class OwnImages:
             return
         self._finished(work.result)
 
-    def _finished(self, report: Any) -> None:
+    def _finished(self, report: ImportReport) -> None:
         self._form.set_visibility(False)
         self._make.set_visibility(False)
         self._say(report_sentence(report))
         with self._report:
+            for note in report.notes:
+                text(note)
+            if report.ignored:
+                text(f"{report.ignored:,} files outside of the folders of classes were left out.")
             if report.unreadable:
                 text(f"{len(report.unreadable):,} files could not be read and were left out:", "strong")
                 with box("unreadable", "ul"):
-                    for entry in list(report.unreadable)[:200]:
-                        text(_line(entry), "small", tag="li")
+                    for line in report.unreadable[:200]:
+                        text(line, "small", tag="li")
         with self._actions:
             button("Use these images", kind="main-action", on_click=self._use)
 
@@ -188,14 +188,10 @@ def free_name(file_name: str) -> str:
     return next(name for i in range(1, 10_000) if (name := plain if i == 1 else f"{plain}-{i}") not in taken)
 
 
-def report_sentence(report: Any) -> str:
+def report_sentence(report: ImportReport) -> str:
     """``240 images of 3 classes: 192 to train on, 48 to test on.``"""
     total = report.train_size + report.test_size
     return (
         f"{total:,} images of {len(report.classes)} classes: {report.train_size:,} to train on, "
         f"{report.test_size:,} to test on."
     )
-
-
-def _line(entry: Any) -> str:
-    return ": ".join(str(part) for part in entry) if isinstance(entry, tuple) else str(entry)

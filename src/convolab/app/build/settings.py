@@ -27,14 +27,13 @@ FIRST = (
 """What is always in view, as in the assignment's Model Builder; the rest is under "More"."""
 ELSEWHERE = ("seed",)
 """In the bar at the top of the room."""
-TITLES = {
-    "optimizer": "Optimizer",
-    "schedule": "Schedule",
-    "data": "Loss and data",
-    "augmentation": "Augmentation",
-    "stop": "Stop, whichever comes first",
-    "run": "Run",
+GROUPS = {
+    "Learning": ("optimizer", "schedule", "data"),
+    "Augmentation": ("augmentation",),
+    "Stop, whichever comes first": ("stop",),
+    "Run": ("run",),
 }
+"""Headings of the rest, and the groups of the knobs under each."""
 _PLACEHOLDERS = {"weights_seed": "seed", "examples": "none", "batches": "none", "epochs": "none"}
 _PLACEHOLDERS |= {"budget": "none", "target_accuracy": "none"}
 _CHOICES = {
@@ -75,26 +74,23 @@ def settings_form(state: BuildState) -> None:
     with box("fields"):
         for name in FIRST:
             fields[name] = setting(state, every[name])
-    groups: dict[str, list[Knob]] = {}
-    for knob in every.values():
-        if knob.name not in FIRST:
-            groups.setdefault(knob.group, []).append(knob)
+    rest = [knob for knob in every.values() if knob.name not in FIRST]
     if "more" not in state.hidden:
         with ui.element("details").classes("more") as details:
-            details.props.set_bool("open", _differs(state.settings, groups))
+            details.props.set_bool("open", any(getattr(state.settings, k.name) != k.default for k in rest))
             text("More settings", tag="summary")
-            for group, members in groups.items():
-                text(TITLES.get(group, group), "group strong small", tag="h3")
+            for title, groups in GROUPS.items():
+                text(title, "group strong small", tag="h3")
                 with box("fields"):
-                    for knob in members:
-                        fields[knob.name] = setting(state, knob)
-    by_name = every
+                    for knob in rest:
+                        if knob.group in groups:
+                            fields[knob.name] = setting(state, knob)
 
     def follow() -> None:
         values = state.settings.model_dump()
         for name, field in fields.items():
             field.show(values[name])
-            applies = by_name[name].applies_to(values)
+            applies = every[name].applies_to(values)
             if field.visible != applies:
                 field.set_visibility(applies)
 
@@ -119,10 +115,4 @@ def setting(state: BuildState, knob: Knob, *, label: str | None = None, inline: 
         options=options,
         inline=inline,
         placeholder=_PLACEHOLDERS.get(knob.name, ""),
-    )
-
-
-def _differs(settings: TrainingSettings, groups: dict[str, list[Knob]]) -> bool:
-    return any(
-        getattr(settings, knob.name) != knob.default for members in groups.values() for knob in members
     )

@@ -13,7 +13,7 @@ from nicegui import events, run, ui
 
 from convolab.app.drafts import Start, nameless, set_start
 from convolab.app.state import BuildState, dataset_infos
-from convolab.app.theme import dialog_box, text
+from convolab.app.theme import dialog_box, text, upload_box
 from convolab.errors import ConvolabError, NetworkError
 from convolab.home import home
 from convolab.networks import Network
@@ -51,14 +51,14 @@ def _download(state: BuildState) -> None:
 
 
 def _say(title: str, sentence: str) -> None:
-    dialog, card = dialog_box(title)
+    dialog, card = dialog_box(title, once=True)
     with card:
         text(sentence)
     dialog.open()
 
 
 def _upload_dialog(state: BuildState) -> None:
-    dialog, card = dialog_box("Start from a file of weights")
+    dialog, card = dialog_box("Start from a file of weights", once=True)
 
     def say(sentence: str, bad: bool = False) -> None:
         message.set_text(sentence)
@@ -84,21 +84,18 @@ def _upload_dialog(state: BuildState) -> None:
 
     with card:
         text(
-            "A file that was downloaded here. Its network takes the place of yours (undo brings that back); its "
-            "weights are shown and tested as they are, and the next run begins with them. On a data set of "
-            "the same shape you stay, so that they can be tested on other images."
+            "A file that was downloaded here. Its network takes the place of yours (undo brings that back). "
+            "Its weights are shown as they are, and the next run begins with them. On a data set of the same "
+            "shape you stay, so that they can be tested on other images."
         )
-        upload = ui.upload(
-            label="Choose a file or drop it here",
-            max_file_size=MAX_UPLOAD,
-            auto_upload=True,
-            on_begin_upload=lambda: say("Uploading …"),
-            on_upload=take,
-            on_rejected=lambda: say(
-                "This is no file of weights (.safetensors), or it is too large.", bad=True
-            ),
+        upload = upload_box(
+            "Choose a file or drop it here",
+            ".safetensors",
+            MAX_UPLOAD,
+            take,
+            lambda: say("This is no file of weights (.safetensors), or it is too large.", bad=True),
+            lambda: say("Uploading …"),
         )
-        upload.props.update({"accept": ".safetensors", "flat": True})
         message = text("", "note")
         message.props["role"] = "status"
         say("")

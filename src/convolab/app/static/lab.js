@@ -83,6 +83,19 @@ window.labColumn = (name) => {
   window.dispatchEvent(new Event("resize"));
 };
 
+// Quasar's uploader does not say what its button is for; the sign is drawn anew after each file.
+window.labUpload = (id, label) => {
+  const upload = document.getElementById(id);
+  if (!upload) return;
+  const name = () => {
+    for (const node of upload.querySelectorAll("a[role=button]:not([aria-label]), input:not([aria-label])")) {
+      node.setAttribute("aria-label", label);
+    }
+  };
+  name();
+  new MutationObserver(name).observe(upload, { childList: true, subtree: true });
+};
+
 // Focus on an element that the server is about to draw anew.
 window.labFocus = (selector) => {
   let tries = 0;
