@@ -15,7 +15,7 @@ from convolab.errors import ConvolabError, RunError
 from convolab.home import datasets_dir, home, tracking_uri
 from convolab.runs.folder import RESUMABLE, RunFolder, State
 from convolab.runs.store import RunInfo, runs_here
-from convolab.runs.tracking import needs_sync, push
+from convolab.runs.tracking import client, needs_sync, push
 from convolab.runs.worker import job
 
 if TYPE_CHECKING:
@@ -458,6 +458,8 @@ def _push(folder: RunFolder) -> None:
 
 
 def _catch_up() -> None:
+    with contextlib.suppress(ConvolabError):
+        client()  # so that the first run that is made does not wait for MLflow to wake up
     for folder in RunFolder.all():
         with contextlib.suppress(ConvolabError, OSError):
             if needs_sync(folder) and not folder.held():
