@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 
 def percent(share: float, digits: int = 1) -> str:
     """``97.1 %``. What is not quite all, or not quite nothing, is never rounded to 100 or 0."""
     unit = 10**digits
-    shown = round(share * 100 * unit) / unit
+    shown = math.floor(share * 100 * unit + 0.5) / unit  # as the browser rounds
     if share < 1 and shown >= 100:
         shown = 100 - 1 / unit
     if share > 0 and shown <= 0:

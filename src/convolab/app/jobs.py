@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from dataclasses import dataclass
@@ -138,11 +139,19 @@ def _sentence(state: RunState, place: int | None) -> str:
 JOBS = Jobs()
 
 
+async def the_queue() -> Any:
+    """The lab's queue; waits while it starts, and no longer than that can take. RunError then."""
+    for _ in range(300):
+        queue = background.queue()
+        if queue is not None:
+            return queue
+        await asyncio.sleep(0.1)
+    raise RunError("The lab's workers did not start; start the lab anew and look at what it prints.")
+
+
 async def steer(action: str, run_id: str, **values: Any) -> None:
     """Pause, resume, stop or step a run, or set its learning rate. Raises ConvolabError with a sentence."""
-    queue = background.queue()
-    if queue is None:
-        raise RunError("The lab is still starting its workers; try again in a moment.")
+    queue = await the_queue()
     method = {
         "pause": queue.pause,
         "resume": queue.resume,

@@ -201,7 +201,7 @@ class RunView:
     @property
     def fraction(self) -> float | None:
         """How much of its length the run has done, 0 to 1; None if it has no set length."""
-        if self.finished is not None:
+        if self.state is not None and self.state.state == "finished":
             return 1.0
         if self.progress is not None:
             value = self.progress["fraction"]

@@ -33,7 +33,7 @@ def sentence(view: RunView, position: int | None = None) -> tuple[str, Tone]:
     if state == "failed":
         return reason or message or "The run failed.", "error"
     if state == "stopped":
-        return f"Stopped{at}. {reason} Resume goes on from there.".replace("  ", " "), ""
+        return f"Stopped{at}. Resume goes on from there.", ""
     if (view.finished or {}).get("stopped_because") == "not finite":
         return message, "error"
     return message or "Finished.", ""

@@ -1,7 +1,7 @@
 // Live curves of a run and of runs to compare it with: accuracy large, loss and speed below it. Only increments
 // arrive; at most about 300 points of a curve are drawn, the exact values of all are in the saved CSV.
 import { address, subscribe } from "./feed.js";
-import { choice, cornerMenu, count, crisp, h, onLookChange, percent, saveAddress, savePicture, setHidden, setText, short, theme } from "./look.js";
+import { choice, cornerMenu, count, crisp, h, onLookChange, percent, popover, saveAddress, savePicture, setHidden, setText, short, theme } from "./look.js";
 
 const KEPT = 600; // points of one curve in memory before it is thinned
 const DRAWN = 300;
@@ -9,9 +9,9 @@ const X = { examples: 0, batches: 1, seconds: 2 };
 const X_NAMES = { examples: "examples", batches: "batches", seconds: "seconds of training" };
 // Columns of the rows that the server sends: x values, then loss, accuracy and (training only) examples/s.
 const PLOTS = [
-  { name: "Accuracy", height: 190, lines: [["test", 4], ["train", 4]], format: (v) => percent(v, 2), tick: (v) => `${Math.round(v * 100)} %` },
-  { name: "Loss", height: 120, lines: [["test", 3], ["train", 3]], format: (v) => v.toPrecision(4), tick: short },
-  { name: "Speed", unit: "examples/s", height: 120, lines: [["train", 5]], format: (v) => `${count(v)} examples/s`, tick: short },
+  { name: "Accuracy", height: 168, lines: [["test", 4], ["train", 4]], format: (v) => percent(v, 2), tick: (v) => `${Math.round(v * 100)} %` },
+  { name: "Loss", height: 104, lines: [["test", 3], ["train", 3]], format: (v) => v.toPrecision(4), tick: short },
+  { name: "Speed", unit: "examples/s", height: 104, lines: [["train", 5]], format: (v) => `${count(v)} examples/s`, tick: short },
 ];
 
 export default { render };
@@ -34,7 +34,9 @@ function render({ model, el }) {
   const readout = h("div.cl-readout", { role: "status", "aria-live": "polite" });
   const legend = h("div.cl-legend");
   const empty = h("p.cl-empty", {}, "Curves of loss, accuracy and speed appear here as soon as training starts.");
-  const head = h("div.cl-panel-head", {}, axis, h("span.cl-spring"), menu());
+  const saving = menu();
+  const compare = popover("Compare", "Draw the curves of earlier runs beside these", () => model.send({ list: true }));
+  const head = h("div.cl-panel-head", {}, h("h2.cl-panel-title", {}, "Curves"), axis, h("span.cl-spring"), compare.root, saving);
   el.classList.add("cl-panel", "cl-curves");
   el.append(head, figures[0].root, h("div.cl-two", {}, figures[1].root, figures[2].root), readout, legend, empty);
 
@@ -98,7 +100,7 @@ function render({ model, el }) {
   function draw() {
     const some = present().some((run) => curves.get(run.key).train.length);
     setHidden(empty, some);
-    for (const node of [figures[0].root, figures[1].root.parentElement, readout, legend, head]) setHidden(node, !some);
+    for (const node of [figures[0].root, figures[1].root.parentElement, readout, legend, axis, saving]) setHidden(node, !some);
     if (!some) return;
     for (const figure of figures) {
       const width = figure.root.clientWidth;
@@ -343,6 +345,17 @@ function render({ model, el }) {
       context.fillText("solid: test set · dashed: training images", 10, 6);
     }, name);
   }
+
+  // The runs that can be compared, as the server lists them when the list is opened.
+  model.on("msg:custom", ({ offers }) => {
+    if (!offers) return;
+    const lines = offers.map((offer) => {
+      const box = h("input", { type: "checkbox", onchange: () => model.send({ compare: offer.key, on: box.checked }) });
+      box.checked = offer.on;
+      return h("label.cl-offer", {}, box, h("span", {}, h("b", {}, offer.name), h("small", {}, offer.note)));
+    });
+    compare.fill(lines.length ? lines : [h("p.cl-muted", {}, "There is no other run yet. Train two, and their curves can be compared.")]);
+  });
 
   function runsChanged() {
     runs = model.get("runs") ?? [];

@@ -213,6 +213,31 @@ export function cornerMenu(name, items) {
   return root;
 }
 
+// A button that opens a small sheet; `onOpen` is called to have it filled.
+export function popover(label, tip, onOpen) {
+  const sheet = h("div.cl-popover", { role: "dialog", "aria-label": label, hidden: true });
+  const button = h("button.cl-button", { type: "button", title: tip, "aria-haspopup": "dialog", "aria-expanded": "false" }, label);
+  const root = h("div.cl-menu", {}, button, sheet);
+  const outside = (event) => root.contains(event.target) || toggle(false);
+  function toggle(open) {
+    sheet.hidden = !open;
+    button.setAttribute("aria-expanded", String(open));
+    if (open) {
+      sheet.replaceChildren(h("p.cl-muted", {}, "Looking …"));
+      document.addEventListener("pointerdown", outside, true);
+      onOpen();
+    } else document.removeEventListener("pointerdown", outside, true);
+  }
+  button.addEventListener("click", () => toggle(sheet.hidden));
+  root.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || sheet.hidden) return;
+    toggle(false);
+    button.focus();
+    event.stopPropagation();
+  });
+  return { root, fill: (children) => sheet.replaceChildren(...children) };
+}
+
 // ---- saving ----
 export function saveBlob(blob, filename) {
   const anchor = h("a", { href: URL.createObjectURL(blob), download: filename });

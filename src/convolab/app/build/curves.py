@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from nicegui import run, ui
+from nicegui import run
 
 from convolab.app import figures
 from convolab.app.build.shown import differences, shown_run
 from convolab.app.state import BuildState
-from convolab.app.theme import box, button, text
 from convolab.errors import ConvolabError
 from convolab.runs.folder import RunFolder, RunSpec, RunState
 from convolab.widgets.widget import Widget
@@ -22,16 +21,21 @@ COLOURS = 8
 def curves(state: BuildState) -> None:
     """Create the panel in the current slot."""
 
-    def receive(content: dict[str, str]) -> None:
-        gone = content.get("remove")
-        state.change(overlays=tuple(key for key in state.overlays if key != gone))
+    async def receive(content: dict[str, Any]) -> None:
+        if "list" in content:
+            widget.send({"offers": await run.io_bound(_offers, state) or []})
+        if "remove" in content:
+            _compare(state, str(content["remove"]), False)
+        if "compare" in content:
+            _compare(state, str(content["compare"]), bool(content.get("on")))
 
-    with box("panel"):
-        with box("row-x between"):
-            text("Curves", tag="h2")
-            compare(state)
-        widget = Widget("curves", on_message=receive, runs=_runs(state))
+    widget = Widget("curves", on_message=receive, runs=_runs(state)).classes("panel")
     state.subscribe(lambda: widget.set(runs=_runs(state)), "run_id", "overlays")
+
+
+def _compare(state: BuildState, run_id: str, on: bool) -> None:
+    rest = tuple(key for key in state.overlays if key != run_id)
+    state.change(overlays=(*rest, run_id) if on else rest)
 
 
 def _runs(state: BuildState) -> list[dict[str, Any]]:
@@ -59,52 +63,22 @@ def _runs(state: BuildState) -> list[dict[str, Any]]:
     return found
 
 
-def compare(state: BuildState) -> None:
-    """The button that offers earlier runs for comparison."""
-    opener = button(
-        "Compare", icon="o_stacked_line_chart", tip="Draw the curves of earlier runs beside these"
-    )
-    with opener, ui.menu() as menu:
-        listed = box("compare-list")
-    menu.props("max-height=60vh")
-
-    async def fill() -> None:
-        listed.clear()
-        with listed:
-            text("Looking for runs …", "muted menu-help")
-        found = await run.io_bound(_newest) or []
-        shown = shown_run(state)
-        listed.clear()
-        with listed:
-            others = [(spec, stands) for spec, stands in found if spec.run_id != state.run_id]
-            if not others:
-                text(
-                    "There is no other run yet. Train two, and their curves can be compared.",
-                    "muted menu-help",
-                )
-            for spec, stands in others:
-                _line(state, spec, stands, shown.spec if shown else None)
-
-    menu.on("show", fill)
-
-
-def _line(state: BuildState, spec: RunSpec, stands: RunState, other: RunSpec | None) -> None:
-    def toggle(on: bool) -> None:
-        rest = tuple(key for key in state.overlays if key != spec.run_id)
-        state.change(overlays=(*rest, spec.run_id) if on else rest)
-
-    accuracy = stands.figures.test_accuracy
-    words = [
-        "not evaluated yet" if accuracy is None else f"{figures.percent(accuracy)} of the test images",
-        f"{stands.figures.examples:,} examples",
-        *(differences(spec, other) if other else ()),
-    ]
-    with box("compare-line"):
-        made = ui.checkbox(
-            spec.name, value=spec.run_id in state.overlays, on_change=lambda e: toggle(e.value)
-        )
-        made.props("dense")
-        text(" · ".join(words), "muted small")
+def _offers(state: BuildState) -> list[dict[str, Any]]:
+    """The newest runs but the one that is shown, with what they reached and how they differ. Reads the disk."""
+    shown = shown_run(state)
+    offers = []
+    for spec, stands in _newest():
+        if spec.run_id == state.run_id:
+            continue
+        accuracy = stands.figures.test_accuracy
+        words = [
+            "not evaluated yet" if accuracy is None else f"{figures.percent(accuracy)} of the test images",
+            f"{stands.figures.examples:,} examples",
+            *(differences(spec, shown.spec) if shown else [spec.dataset]),
+        ]
+        on = spec.run_id in state.overlays
+        offers.append({"key": spec.run_id, "name": spec.name, "note": " · ".join(words), "on": on})
+    return offers
 
 
 def _newest() -> list[tuple[RunSpec, RunState]]:

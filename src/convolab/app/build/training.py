@@ -12,7 +12,7 @@ from convolab.app import background, longwork
 from convolab.app.build.fields import Field
 from convolab.app.build.shown import differs, follow_source, shown_run
 from convolab.app.drafts import start_of
-from convolab.app.jobs import JOBS, steer
+from convolab.app.jobs import JOBS, steer, the_queue
 from convolab.app.live import VIEWS, RunView
 from convolab.app.state import BuildState, dataset_infos
 from convolab.app.theme import box, button, text
@@ -224,7 +224,7 @@ class _Panel:
         network.check(len(info.classes), info.input_shape)
         if not info.present:
             await self._fetched(dataset)
-        queue = await _queue()
+        queue = await the_queue()
         start = start_of(state)
         run_id = await run.io_bound(_created, dataset, network, settings, start, step)
         if run_id is None:  # the lab is being closed
@@ -265,16 +265,6 @@ class _Panel:
                 self.draw()
                 self.status.send("news")
         return True
-
-
-async def _queue() -> Any:
-    """The lab's queue; waits while it starts."""
-    for _ in range(200):
-        queue = background.queue()
-        if queue is not None:
-            return queue
-        await asyncio.sleep(0.1)
-    raise RunError("The lab's workers did not start; start the lab anew and look at what it prints.")
 
 
 def _created(dataset: str, network: Any, settings: TrainingSettings, start: Any, step: bool) -> str:
