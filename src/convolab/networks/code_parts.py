@@ -215,11 +215,11 @@ def train(model, images, labels, normalize, test):
     """Train to the end; test() tells the test accuracy now and then."""
     optimizer = {optimizer}
     order = torch.empty(0, dtype=torch.int64)
-    seen = step = 0
+    seen = {steps}0
     report = EVALUATE_EVERY
 {setup}    while True:
 {progress}        size = {size}
-        while len(order) < size:  # every image once, then all again in another order
+{rate}        while len(order) < size:  # every image once, then all again in another order
             order = torch.cat([order, torch.randperm(len(labels))])
         chosen, order = order[:size], order[size:]
 
@@ -230,12 +230,18 @@ def train(model, images, labels, normalize, test):
         optimizer.step()
 
         seen += size
-        step += 1
-        if seen >= report:
+{count}        if seen >= report:
             report += EVALUATE_EVERY
 {before}            tested = test()
 {after}            print(f"{{seen:,}} examples: loss {{loss:.3f}}, test accuracy {{tested:.4f}}", flush=True)
 {target}'''
+
+SHORT_BATCH = """        # A last batch that is cut short takes a step as much shorter.
+"""
+
+RATE = """        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * {factors}
+"""
 
 MAIN = """
 def main():

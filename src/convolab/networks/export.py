@@ -172,10 +172,12 @@ def _training(s: TrainingSettings) -> str:
     if shares:
         done = f"max({', '.join(shares)})" if len(shares) > 1 else shares[0]
         progress += f"        done = {done}\n        if done >= 1:\n            break\n"
-    if s.schedule != "constant":
-        progress += "        for group in optimizer.param_groups:\n"
-        progress += '            group["lr"] = LEARNING_RATE * schedule(done)\n'
     size = ", ".join(["BATCH_SIZE", *(f"{limit} - seen" for limit in limits)])
+    factors = ["schedule(done)"] if s.schedule != "constant" else []
+    factors += ["size / BATCH_SIZE"] if limits else []
+    rate = parts.RATE.format(factors=" * ".join(factors)) if factors else ""
+    if limits:
+        rate = parts.SHORT_BATCH + rate
     batch = "normalize(images[chosen])"
     if _augments(s):
         batch = f"augment({batch}, colour)" if s.cutout else f"augment({batch})"
@@ -185,6 +187,9 @@ def _training(s: TrainingSettings) -> str:
         setup=setup,
         progress=progress,
         size=f"min({size})" if limits else "BATCH_SIZE",
+        rate=rate,
+        steps="step = " if s.batches is not None else "",
+        count="        step += 1\n" if s.batches is not None else "",
         batch=batch,
         smoothing=", label_smoothing=LABEL_SMOOTHING" if s.label_smoothing else "",
         # Measuring does not count as training time.
