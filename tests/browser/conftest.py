@@ -11,7 +11,7 @@ import pytest
 from visiting import CHROMIUM, DESKTOP, Lab, open_room
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, WebError
 
 HERE = Path(__file__).resolve().parent
 
@@ -55,16 +55,31 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture
-def visitor(browser: Browser) -> Iterator[BrowserContext]:
-    """A visitor with cookies of their own, at a desktop; complains about errors in the page's scripts."""
+@pytest.fixture(scope="session")
+def _one_browser_profile(browser: Browser) -> Iterator[BrowserContext]:
+    """One cache for all tests: a page's scripts are fetched and compiled once."""
     context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce", accept_downloads=True)  # type: ignore[arg-type]
     context.grant_permissions(["clipboard-read", "clipboard-write"])
-    context.set_default_timeout(15_000)
-    problems: list[str] = []
-    context.on("weberror", lambda error: problems.append(str(error.error)))
+    context.set_default_timeout(20_000)
     yield context
     context.close()
+
+
+@pytest.fixture
+def visitor(_one_browser_profile: BrowserContext) -> Iterator[BrowserContext]:
+    """A visitor that nobody knows yet, at a desktop; complains about errors in the page's scripts."""
+    context = _one_browser_profile
+    context.clear_cookies()
+    problems: list[str] = []
+
+    def note(error: WebError) -> None:
+        problems.append(str(error.error))
+
+    context.on("weberror", note)
+    yield context
+    for page in context.pages:
+        page.close()
+    context.remove_listener("weberror", note)
     assert not problems, f"Errors in the page: {problems}"
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 from visiting import PHONE, Lab, open_room, screenshot
 
 if TYPE_CHECKING:
@@ -71,6 +74,10 @@ def test_what_cannot_be_read_stays_and_breaks_nothing(page: Page):
         layer(page, 1).locator(".complaint", has_text=said).wait_for()
         assert kernel.input_value() == text
     expect_shape(page, 1, "28·28·1 to 28·28·8")
+    # Not even when something else changes.
+    field(layer(page, 4), "out_channels").fill("3")
+    expect_shape(page, 4, "14·14·8 to 14·14·3")
+    assert kernel.input_value() == "-1"
     kernel.fill("3")
     layer(page, 1).locator(".complaint").wait_for(state="detached")
     expect_shape(page, 1, "28·28·1 to 30·30·8")
@@ -107,6 +114,7 @@ def test_layers_by_mouse_dragged_inserted_removed_duplicated(page: Page):
     page.mouse.move(box["x"] + 60, box["y"] + 40, steps=4)
     page.mouse.move(box["x"] + 60, box["y"] + box["height"] + 10, steps=6)
     page.mouse.up()
+    page.wait_for_selector('[data-layer="2"][data-type="MaxPool2d"]')
     wait_for_types(page, ["Conv2d", "MaxPool2d", "ReLU", *PRESET[3:]])
     layer(page, 1).hover()
     page.get_by_role("button", name="Duplicate layer 1").click()
@@ -273,3 +281,52 @@ def test_every_control_has_a_name(page: Page):
     page.get_by_role("dialog").wait_for(state="hidden")
     page.keyboard.press("?")
     page.get_by_role("dialog").get_by_text("this list").wait_for()
+
+
+def test_own_images_become_a_data_set(page: Page, tmp_path: Path):
+    def pictures(name: str, classes: tuple[str, ...]) -> Path:
+        path = tmp_path / name
+        with zipfile.ZipFile(path, "w") as archive:
+            for shade, label in enumerate(classes):
+                for index in range(5):
+                    picture = io.BytesIO()
+                    Image.new("RGB", (20 + index, 16), (90 * shade, 200, 10 * index)).save(picture, "PNG")
+                    archive.writestr(f"{label}/{index}.png", picture.getvalue())
+            archive.writestr(f"{classes[0]}/broken.png", b"not a picture")
+        return path
+
+    page.get_by_role("button", name="Your own images").click()
+    dialog = page.get_by_role("dialog")
+    dialog.locator("input[type=file]").wait_for(state="attached")
+    assert page.evaluate(script("nameless")) == []
+    dialog.locator("input[type=file]").set_input_files(pictures("One kind.zip", ("cats",)))
+    dialog.get_by_text("One kind.zip is here").wait_for()
+    assert field(dialog, "name").input_value() == "one-kind"
+    dialog.get_by_role("button", name="Make the data set").click()
+    dialog.locator(".note.bad").wait_for()
+    assert "class" in dialog.locator(".note.bad").inner_text()
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+
+    page.get_by_role("button", name="Your own images").click()
+    dialog.locator("input[type=file]").set_input_files(pictures("Pets.zip", ("cats", "dogs")))
+    field(dialog, "size").fill("16")
+    dialog.get_by_text("Pets.zip is here").wait_for()
+    dialog.get_by_role("button", name="Make the data set").click()
+    dialog.get_by_text("10 images of 2 classes").wait_for()
+    dialog.get_by_text("cats/broken.png").wait_for()
+    dialog.get_by_role("button", name="Use these images").click()
+    expect_shape(page, 1, "16·16·3 to 16·16·16")
+    page.get_by_role("img", name="training examples of pets by class").wait_for()
+    page.get_by_role("button", name="Remove these images").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
+    expect_shape(page, 1, "28·28·1 to 28·28·8")
+    assert "pets" not in field(page, "dataset").inner_text()
+
+
+def test_the_theme_is_remembered(page: Page):
+    page.get_by_role("button", name="Theme").click()
+    page.get_by_text("Dark", exact=True).click()
+    page.wait_for_selector("body.body--dark")
+    page.reload()
+    page.wait_for_selector("body.body--dark [data-room]")

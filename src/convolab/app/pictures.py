@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import threading
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -14,12 +16,13 @@ from convolab.errors import ConvolabError
 if TYPE_CHECKING:
     import numpy as np
 
-    from convolab.datasets import Dataset
+    from convolab.datasets import Dataset, Statistics
 
 ROWS = 10
 COLUMNS = 8
 GAP = 2
 """Pixels between two examples, transparent."""
+_LOCK = threading.Lock()
 _YEAR = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 
@@ -105,13 +108,19 @@ def _dataset(name: str, stamp: int) -> Dataset:
 
 
 @lru_cache(maxsize=16)
-def _statistics(name: str, stamp: int):  # type: ignore[no-untyped-def]
+def _kept_statistics(name: str, stamp: int) -> Statistics:
     from convolab.datasets import statistics
 
     return statistics(_dataset(name, stamp))
 
 
-def figures(name: str):  # type: ignore[no-untyped-def]
+def _statistics(name: str, stamp: int) -> Statistics:
+    # Both pictures and the figures are asked for at once; one of them computes, the others wait.
+    with _LOCK:
+        return _kept_statistics(name, stamp)
+
+
+def figures(name: str) -> Statistics:
     """`convolab.datasets.statistics` of a data set that is here. The first time takes seconds."""
     return _statistics(name, _stamp(name))
 
@@ -133,7 +142,7 @@ def _clipped(image: np.ndarray) -> np.ndarray:
     return colored(np.clip(image, 0, 255).astype(np.uint8))
 
 
-def _png(name: str, draw) -> Response:  # type: ignore[no-untyped-def]
+def _png(name: str, draw: Callable[[Dataset], np.ndarray]) -> Response:
     from PIL import Image
 
     try:

@@ -66,7 +66,7 @@ def lab() -> None:
             links = _rail(choose_theme)
         with main:
             pages = {room.path: room.page for room in ROOMS}
-            ui.sub_pages({"/": ROOMS[0].page, **pages}, show_404=False)
+            ui.sub_pages({"/": ROOMS[0].page, **pages, "/{place}": _nowhere})
     ui.skip_link("Skip to the room", target=main)
     router = ui.context.client.sub_pages_router
 
@@ -77,6 +77,14 @@ def lab() -> None:
 
     mark(router.current_path)
     router.on_path_changed(mark)
+
+
+def _nowhere(place: str) -> None:
+    with box("nowhere stack"):
+        text(f'There is no room "{place[:60]}" in this lab.', tag="h1")
+        with ui.element("a") as link:
+            link.props["href"] = ROOMS[0].path
+            text(f"Go to {ROOMS[0].title}", tag="span")
 
 
 def _rail(choose_theme: Callable[[str], None]) -> dict[str, ui.element]:

@@ -40,6 +40,7 @@ class Field(Element, component="field.js"):
         self.knob = knob
         self._on_edit = on_edit
         self._typed: Any = to_text(knob, value)
+        self._known = value
         self._props.update(
             {
                 "name": knob.name,
@@ -61,13 +62,10 @@ class Field(Element, component="field.js"):
         self.on("edit", self._edit)
 
     def show(self, value: Any) -> None:
-        """Put in a value, unless what is typed already means it."""
-        try:
-            same = not self._props.get("error") and from_text(self.knob, self._typed) == value
-        except ConvolabError:
-            same = False
-        if same:
+        """Put in a value that came from elsewhere; while it stays the same, so does what is typed."""
+        if value == self._known:
             return
+        self._known = value
         self._typed = to_text(self.knob, value)
         with self._props.suspend_updates():
             self._props.pop("error", None)
@@ -96,12 +94,15 @@ class Field(Element, component="field.js"):
         with self._props.suspend_updates():
             # Known to the server for the next complaint; the browser has it already.
             self._props["value"] = self._typed
+        before = self._known
         try:
-            self._on_edit(from_text(self.knob, self._typed))
-        except ValidationError as error:
-            self.complain(in_words(explain(error), self.knob))
-        except ConvolabError as error:
-            self.complain(in_words(str(error), self.knob))
+            # Before it is taken over: `show` is called in the course of that, and must not touch the text.
+            self._known = from_text(self.knob, self._typed)
+            self._on_edit(self._known)
+        except (ValidationError, ConvolabError) as error:
+            self._known = before
+            sentence = explain(error) if isinstance(error, ValidationError) else str(error)
+            self.complain(in_words(sentence, self.knob))
         else:
             self.complain("")
 

@@ -34,6 +34,8 @@ class NetworkColumn:
         self._lists: dict[int, Position] = {}
         self._positions: dict[int, Position] = {}
         self._adding: Position = ()
+        self._dialog: ui.dialog | None = None
+        self._place = box().style("display: none")
         with box("column-head"):
             text("Network", "grow", tag="h2")
             button("Layer", icon="o_add", kind="line", on_click=self._append, label="Add a layer at the end")
@@ -44,7 +46,6 @@ class NetworkColumn:
         self._totals = text("", "totals small muted")
         self._totals.props["aria-live"] = "polite"
         self._whole_network()
-        self._dialog = self._layer_dialog()
         state.subscribe(self._follow, "network", "dataset")
         self._follow()
 
@@ -59,6 +60,9 @@ class NetworkColumn:
     def insert(self, position: Position) -> None:
         """Ask which layer to put in at a position."""
         self._adding = position
+        if self._dialog is None:  # a quarter of the column's elements, and seldom needed
+            with self._place:
+                self._dialog = self._layer_dialog()
         self._dialog.open()
 
     def duplicate(self, position: Position) -> None:
@@ -204,7 +208,8 @@ class NetworkColumn:
         self.insert((len(self._state.network.layers),))
 
     def _add(self, name: str) -> None:
-        self._dialog.close()
+        if self._dialog is not None:
+            self._dialog.close()
         network = self._state.network.insert(self._adding, _first(name))
         self._state.change(network=network)
         self._focus(self._adding)

@@ -2,6 +2,7 @@
 
 # No "from __future__ import annotations" here: NiceGUI finds PageArguments by its annotation as an object.
 import importlib
+import json
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -49,8 +50,10 @@ def build_room(arguments: PageArguments) -> None:
                 with box("shown" if name == shown[-1] else "", "section") as column:
                     column.props.update({"data-column": name, "aria-label": name.capitalize()})
                     columns[name]()  # type: ignore[misc]
+    app.storage.client["build_query"] = None
     state.subscribe(lambda: _write_address(state))
-    _write_address(state)
+    # Not at once: the step from another room into this one is written into the browser's history first.
+    ui.timer(0.2, lambda: _write_address(state), once=True)
 
 
 def _state(query: dict[str, str]) -> tuple[BuildState, tuple[str, ...]]:
@@ -80,7 +83,7 @@ def _write_address(state: BuildState) -> None:
     app.storage.client["build_query"] = query
     if not state.hidden:
         app.storage.user["build"] = query
-    ui.navigate.history.replace(f"/build?{query}")
+    ui.run_javascript(f"labAddress({json.dumps(f'/build?{query}')})")
 
 
 def _bar(state: BuildState) -> None:

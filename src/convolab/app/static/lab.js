@@ -107,6 +107,12 @@ window.labFocus = (selector) => {
   setTimeout(attempt, 30);
 };
 
+// The address follows the room's state, unless another room has been entered meanwhile.
+window.labAddress = (address) => {
+  const here = location.pathname.replace(/\/$/, "");
+  if (here === "" || here === address.split("?")[0]) history.replaceState({}, "", address);
+};
+
 // Copying works on plain http, too, where browsers offer no clipboard.
 window.labCopy = async (text) => {
   try {

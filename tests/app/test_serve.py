@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from convolab.app.serve import DEFAULT_PORT, LARGEST_REQUEST, LimitedUploads, _choose_port, serve
+from convolab.errors import ConvolabError
+
+
+def listening(port: int = 0) -> socket.socket:
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", port))
+    taken.listen()
+    return taken
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_an_error():
+    with listening() as taken, pytest.raises(ConvolabError, match="--port"):
+        serve(port=taken.getsockname()[1], show=False)
+
+
+def test_an_address_that_is_not_here_is_an_error():
+    with pytest.raises(ConvolabError, match="--host"):
+        serve(host="203.0.113.7", show=False)
+
+
+def test_without_a_port_the_next_free_one_is_taken():
+    first = _choose_port("127.0.0.1", None)
+    assert first >= DEFAULT_PORT
+    with listening(first):
+        assert _choose_port("127.0.0.1", None) > first
+
+
+@pytest.mark.parametrize(("length", "status"), [(LARGEST_REQUEST, 200), (LARGEST_REQUEST + 1, 413)])
+def test_bodies_that_are_too_large_are_refused_before_they_come(length: int, status: int):
+    sent = []
+
+    async def application(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "headers": [(b"content-length", str(length).encode())]}
+    asyncio.run(LimitedUploads(application)(scope, None, send))
+    assert sent[0]["status"] == status
