@@ -67,7 +67,7 @@ class Knob:
 def knob(
     default: Any,
     label: str,
-    help: str,  # noqa: A002
+    help: str,
     *,
     unit: str = "",
     minimum: float | None = None,
@@ -83,7 +83,7 @@ def knob(
     ``minimum`` and ``maximum`` are inclusive, ``above`` is exclusive. ``step`` is what one press of an
     arrow in a form adds.
     """
-    extra = {"unit": unit, "step": step, "assignment": assignment, "applies": applies, "group": group}
+    extra: Any = {"unit": unit, "step": step, "assignment": assignment, "applies": applies, "group": group}
     if above is not None:
         extra["above"] = above
     return Field(
