@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -10,15 +12,24 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def runs_home(tmp_path_factory: pytest.TempPathFactory, shapes_folder: Path) -> Path:
-    """A home with the small data set, shared by these tests: making MLflow's tables takes a second or two."""
+def empty_home(tmp_path_factory: pytest.TempPathFactory, shapes_folder: Path) -> Path:
+    """A home with the small data set and MLflow's tables, to be copied: making these takes seconds."""
     from convolab.datasets import import_images
+    from convolab.runs import tracking
 
-    folder = tmp_path_factory.mktemp("runs") / "home"
+    folder = tmp_path_factory.mktemp("empty") / "home"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONVOLAB_HOME", str(folder))
         import_images(shapes_folder, "shapes", size=16, color=False)
+        tracking.client()
     return folder
+
+
+@pytest.fixture(scope="session")
+def runs_home(empty_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that these tests share."""
+    folder = tmp_path_factory.mktemp("runs") / "home"
+    return Path(shutil.copytree(empty_home, folder))
 
 
 @pytest.fixture
@@ -29,11 +40,12 @@ def shapes(runs_home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def fresh(home: Path, shapes_folder: Path) -> str:
-    """The same data set in a home of this test's own."""
-    from convolab.datasets import import_images
-
-    import_images(shapes_folder, "shapes", size=16, color=False)
+def fresh(home: Path, empty_home: Path) -> str:
+    """The same data set in a home of this test's own, without runs."""
+    shutil.copytree(empty_home, home)
+    with sqlite3.connect(home / "mlflow.db") as database:
+        database.execute("UPDATE experiments SET artifact_location = ?", [(home / "artifacts").as_uri()])
+    database.close()
     return "shapes"
 
 

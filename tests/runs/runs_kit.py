@@ -72,6 +72,16 @@ def wait_examples(run_id: str, examples: int) -> None:
     wait_for(far_enough, f"for {examples} examples of {RunFolder(run_id).state()}")
 
 
+def wait_progress(run_id: str, points: int = 3) -> None:
+    """Until so many points of the training curve are written."""
+
+    def enough() -> bool:
+        entries, _ = RunFolder(run_id).entries()
+        return sum(entry["kind"] == "progress" for entry in entries) >= points
+
+    wait_for(enough, f"for the progress of {RunFolder(run_id).state()}")
+
+
 def weights(run_id: str) -> dict[str, Any]:
     from convolab.training.weights import read_weights
 

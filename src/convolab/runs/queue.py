@@ -25,6 +25,7 @@ SLOT = "training"
 """Dask's name for what a worker has one of, and a job needs one of."""
 LOOK_SECONDS = 0.2
 CLOSING_SECONDS = 20.0
+CONNECT_SECONDS = 10.0
 _CONFIG = {
     # The lab trains one network at a time; its memory is not Dask's business, and nothing is kept on disk.
     "distributed.worker.memory.target": False,
@@ -409,7 +410,7 @@ def _connect(address: str) -> Client:
     _hush()
     with dask.config.set(_CONFIG):
         try:
-            return Client(address, timeout=10, set_as_default=False)
+            return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, TimeoutError, ValueError, TypeError) as error:
             raise RunError(
                 f"There is no Dask scheduler at {address}, which CONVOLAB_SCHEDULER names "

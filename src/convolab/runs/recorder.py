@@ -72,7 +72,9 @@ class Recorder:
         self._take_state(event)
         if isinstance(event, events.Progress | events.Evaluated | events.Paused | events.Finished):
             self._write_weights(at_once=isinstance(event, events.Finished))
-        if (self.state, self.reason) != before or time.monotonic() - self._state_at >= STATE_SECONDS:
+        # After a pause nothing may come for long, so what is written then has to be the newest.
+        changed = (self.state, self.reason) != before or isinstance(event, events.Paused)
+        if changed or time.monotonic() - self._state_at >= STATE_SECONDS:
             self.write_state()
         return event
 
