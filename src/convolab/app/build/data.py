@@ -274,9 +274,10 @@ class DataColumn:
         self._counts = {"train": found.train_counts.tolist(), "test": found.test_counts.tolist()}
         low, high = min(self._counts["train"]), max(self._counts["train"])
         self._class_sizes.set_text(f"{low:,}" if low == high else f"{low:,} to {high:,}")
-        self._class_sizes.props["title"] = ", ".join(
+        lines = [
             f"{name}: {count:,}" for name, count in zip(info.classes, self._counts["train"], strict=True)
-        )
+        ]
+        self._class_sizes.props["data-tip"] = "\n".join(lines[:40]) + ("\n…" if len(lines) > 40 else "")
         self._show_examples()
 
     # Your own images.

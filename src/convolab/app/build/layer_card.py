@@ -66,6 +66,7 @@ class LayerCard:
         self.inside: list[LayerCard] = []
         cls = type(step.layer)
         with box("layer") as self.item:
+            self.item.props["role"] = "listitem"
             with box("card") as self._card:
                 self._card.props.update(
                     {

@@ -107,7 +107,9 @@ class NetworkColumn:
     def list_of(self, position: Position) -> ui.column:
         """Make a list of layers that can be dragged: of the network, or inside the block at ``position``."""
         made = ui.column().classes("layers")
-        made.props.update({"role": "list" if not position else "group"})
+        made.props.update(
+            {"role": "list", "aria-label": f"Layers in block {number(position)}" if position else "Layers"}
+        )
         made.make_sortable(handle=".grip", group="layers", ghost_class="ghost", on_end=self._dropped)
         self._lists[made.id] = position
         return made
