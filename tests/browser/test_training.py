@@ -46,7 +46,8 @@ def figure(page: Page, name: str) -> str:
     return str(
         page.evaluate(
             """name => [...document.querySelectorAll('.cl-figures > div')]
-                .find(box => box.querySelector('dt').textContent === name)?.querySelector('b').textContent ?? ''""",
+                .find(box => box.querySelector('dt').textContent === name)
+                ?.querySelector('b').textContent ?? ''""",
             name,
         )
     )
@@ -73,6 +74,12 @@ def until(page: Page, condition: Callable[[], bool], what: str) -> None:
             f"In vain waited for: {what}. The page: {page.locator('.cl-status').inner_text()}"
         )
         page.wait_for_timeout(100)
+
+
+def wait_for_end(page: Page) -> None:
+    """Wait until a run of 6,400 examples has ended by itself."""
+    said = "Training ended after 6,400 examples, as planned."
+    page.locator(".cl-sentence", has_text=said).wait_for(timeout=PATIENCE)
 
 
 def run_id(page: Page) -> str:
@@ -109,7 +116,7 @@ def test_train_to_90_percent_pause_reload_resume_steer_stop(fresh_lab: Lab, visi
     # The space key pauses; what is paused stands still.
     page.locator("body").press("Space")
     wait_for_button(page, "Resume")
-    page.get_by_text(re.compile(r"^Paused at [\d,]+ examples\.$")).wait_for()
+    page.locator(".cl-sentence", has_text="Paused at").wait_for()
     reached = examples(page)
     screenshot(page, "training-paused")
 
@@ -136,7 +143,7 @@ def test_train_to_90_percent_pause_reload_resume_steer_stop(fresh_lab: Lab, visi
     until(page, lambda: '"learning_rate":0.013' in events.read_text(), "the new learning rate in the run")
 
     page.get_by_role("button", name="Stop", exact=True).click()
-    page.get_by_text(re.compile(r"^Stopped at [\d,]+ examples\.")).wait_for(timeout=PATIENCE)
+    page.locator(".cl-sentence", has_text="Stopped at").wait_for(timeout=PATIENCE)
     screenshot(page, "training-stopped", full_page=True)
 
     # Start anew: the same initial weights as before.
@@ -178,7 +185,7 @@ def test_a_second_tab_sees_the_run_and_a_killed_worker_is_no_loss(fresh_lab: Lab
     # The lab is killed and started again: the page comes back by itself and offers to resume.
     fresh_lab.kill()
     fresh_lab.start()
-    page.get_by_text(re.compile("^Interrupted")).first.wait_for(timeout=PATIENCE)
+    page.locator(".cl-sentence", has_text="Interrupted at").wait_for(timeout=PATIENCE)
     wait_for_button(page, "Resume")
     screenshot(page, "training-interrupted")
     main(page).click()
@@ -199,7 +206,7 @@ def test_looking_closely_at_a_trained_network(lab: Lab, visitor: BrowserContext)
     page = visitor.new_page()
     open_room(page, lab, "/build?examples=6400")
     main(page).click()
-    page.get_by_text("Training ended after 6,400 examples, as planned.").wait_for(timeout=PATIENCE)
+    wait_for_end(page)
     until(page, lambda: test_accuracy(page) > 80, "the last evaluation")
 
     # A curve's exact values: by keyboard, and in the file.
@@ -264,7 +271,7 @@ def test_looking_closely_at_a_trained_network(lab: Lab, visitor: BrowserContext)
     page.wait_for_function(
         "id => location.search.includes('run=') && !location.search.includes(id)", arg=first
     )
-    page.get_by_text("Training ended after 6,400 examples, as planned.").wait_for(timeout=PATIENCE)
+    wait_for_end(page)
     page.get_by_role("button", name="Compare").click()
     page.get_by_role("checkbox", name=re.compile("learning rate 0.1")).first.check()
     page.locator(".cl-legend", has_text="learning rate 0.1").wait_for()
@@ -282,7 +289,8 @@ def test_predictions_of_a_run_from_the_command_line(lab: Lab, visitor: BrowserCo
     code = (
         "from convolab.networks import preset; from convolab.runs import create_run, execute;"
         "from convolab.training.settings import TrainingSettings;"
-        "run = create_run('mnist', preset('fully-connected', (1, 28, 28), 10), TrainingSettings(examples=6400));"
+        "network = preset('fully-connected', (1, 28, 28), 10);"
+        "run = create_run('mnist', network, TrainingSettings(examples=6400));"
         "print(run); execute(run)"
     )
     environment = {**os.environ, "CONVOLAB_HOME": str(lab.home)}
@@ -291,7 +299,7 @@ def test_predictions_of_a_run_from_the_command_line(lab: Lab, visitor: BrowserCo
     )
     page = visitor.new_page()
     open_room(page, lab, f"/build?net=fully-connected&examples=6400&run={made.stdout.split()[0]}")
-    page.get_by_text("Training ended after 6,400 examples, as planned.").wait_for()
+    wait_for_end(page)
     page.get_by_text("128 units of the first").wait_for()
     until(page, lambda: test_accuracy(page) > 50, "its accuracy")
 
@@ -313,4 +321,4 @@ def test_news_are_small_and_many_tabs_ask_seldom(lab: Lab, visitor: BrowserConte
         answer = httpx.get(f"{lab.url}/live/news", params={"tab": f"t{number}", "source": run, "s": "x"})
     assert answer.json()["interval"] >= 5
     page.get_by_role("button", name="Stop", exact=True).click()
-    page.get_by_text(re.compile("^Stopped at")).wait_for(timeout=PATIENCE)
+    page.locator(".cl-sentence", has_text="Stopped at").wait_for(timeout=PATIENCE)

@@ -65,6 +65,7 @@ class RunView:
             weights=self.folder.weights_path,
             initial=_if_there(self.folder.initial_weights_path),
         )
+        self._recovering = False
         self._listeners: list[Callable[[], None]] = []
         self._offset = 0
         self._read_at = 0.0
@@ -116,6 +117,8 @@ class RunView:
         elif kind == "started":
             self.started = event
             self.finished = None
+            if not self._recovering:
+                self.notice = ""
             self._cut_back(event["examples"])
         elif kind in ("recovered", "note"):
             self.notice = event["message"]
@@ -125,6 +128,7 @@ class RunView:
             self.learning_rate_wanted = event["learning_rate"]
         elif kind == "finished":
             self.finished = event
+        self._recovering = kind == "recovered"
 
     def _cut_back(self, examples: float) -> None:
         """Training goes on from a checkpoint at ``examples``: what came after it will come again."""

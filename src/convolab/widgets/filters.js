@@ -103,6 +103,7 @@ function render({ model, el }) {
     let columns = Math.max(1, Math.min(n, Math.floor(width / (wish * Math.min(beside, 3) + gap))));
     const pixel = Math.min(unit(columns), Math.max(2, Math.round((across > 12 ? 84 : 60) / across)));
     columns = Math.max(1, Math.min(n, Math.floor((width + gap) / (pixel * across * beside + apart * (beside - 1) + gap))));
+    columns = Math.ceil(n / Math.ceil(n / columns)); // rows of equal length
     const tileWidth = pixel * across * beside + apart * (beside - 1);
     const lines = Math.ceil(rows / beside);
     const tileHeight = (pixel * height + 2) * lines + 14;

@@ -34,13 +34,15 @@ function render({ model, el }) {
       place();
       close.focus();
       document.addEventListener("pointerdown", outside, true);
+      document.addEventListener("keydown", escape);
     } else {
       document.removeEventListener("pointerdown", outside, true);
+      document.removeEventListener("keydown", escape);
       if (sheet.contains(document.activeElement)) button.focus();
     }
   }
   const outside = (event) => sheet.contains(event.target) || el.contains(event.target) || toggle(false);
-  sheet.addEventListener("keydown", (event) => event.key === "Escape" && (toggle(false), button.focus()));
+  const escape = (event) => event.key === "Escape" && (toggle(false), button.focus());
 
   function place() {
     const box = button.getBoundingClientRect();
@@ -75,6 +77,7 @@ function render({ model, el }) {
       setHidden(row.bar, job.fraction == null);
       row.bar.firstChild.style.transform = `scaleX(${job.fraction ?? 0})`;
       for (const [action, el2] of Object.entries(row.buttons)) setHidden(el2, !job.can.includes(action));
+      if (row.root.contains(document.activeElement) && document.activeElement.hidden) close.focus();
     });
     if (!jobs.length) list.replaceChildren(h("p.cl-empty", {}, "Runs that are training, waiting or paused are listed here. Press Train to start one."));
     else list.querySelector(".cl-empty")?.remove();
@@ -115,7 +118,7 @@ function render({ model, el }) {
   draw(null);
   return () => {
     stop();
-    document.removeEventListener("pointerdown", outside, true);
+    toggle(false);
     sheet.remove();
   };
 }

@@ -57,7 +57,11 @@ function render({ model, el }) {
       if (news.status) version = news.status.version;
       update(news);
     },
-    reset: () => (version = ""),
+    reset: () => {
+      version = "";
+      for (const node of [sentence, track, progress, list]) setHidden(node, true);
+      setText(sentence, "");
+    },
   });
   model.on("change:source", (source) => show(source));
   show(model.get("source") ?? "");

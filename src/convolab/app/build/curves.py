@@ -64,7 +64,7 @@ def _runs(state: BuildState) -> list[dict[str, Any]]:
 
 
 def _offers(state: BuildState) -> list[dict[str, Any]]:
-    """The newest runs but the one that is shown, with what they reached and how they differ. Reads the disk."""
+    """The newest runs but the one shown, with what they reached and how they differ. Reads the disk."""
     shown = shown_run(state)
     offers = []
     for spec, stands in _newest():
