@@ -67,7 +67,7 @@ def shapes(
                 "output_shape": step.output_shape,
                 "parameters": step.parameters,
                 "multiply_adds": step.multiply_adds,
-                "receptive_field": step.receptive_field,
+                "receptive_field": step.receptive_field.size if step.receptive_field else None,
             }
         )
     if not problem:
@@ -110,11 +110,8 @@ def shapes(
     return 0
 
 
-def _field(field: Any) -> str:
-    if field is None:
-        return ""
-    side = getattr(field, "size", field)
-    return f"{side[0]}×{side[1]}" if isinstance(side, tuple) else f"{side}×{side}"
+def _field(size: Any) -> str:
+    return f"{size[0]}×{size[1]}" if size else ""
 
 
 def networks(json: JSON_OPTION = False) -> int:
