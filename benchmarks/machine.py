@@ -54,7 +54,7 @@ def report(name: str, rows: list[dict[str, Any]], **more: Any) -> None:
         table.add_column(column, justify="left" if isinstance(rows[0][column], str) else "right")
     for row in rows:
         table.add_row(*(_shown(value) for value in row.values()))
-    console = Console()
+    console = Console(width=max(140, Console().width))
     console.print(table)
     for text in more.values():
         if isinstance(text, str):

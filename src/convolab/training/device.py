@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import torch
 
 from convolab.errors import SettingsError
