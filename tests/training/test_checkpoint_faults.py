@@ -10,6 +10,7 @@ import pytest
 import torch
 from training_kit import Script, of_kind
 
+from convolab.errors import TrainingError
 from convolab.training import (
     Checkpointed,
     CheckpointError,
@@ -196,3 +197,15 @@ def test_a_folder_that_may_not_be_written_to_is_one_sentence(network, dataset, t
     with pytest.raises(CheckpointError, match="could not be written"):
         training.save(tmp_path / "file" / "c.safetensors")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_saving_by_hand_refuses_weights_that_are_not_finite(network, dataset, tmp_path):
+    path = tmp_path / "c.safetensors"
+    training = Training(network, dataset, TrainingSettings(examples=64))
+    training.save(path)
+    content = path.read_bytes()
+    with torch.no_grad():
+        next(training.model.parameters())[0] = float("inf")
+    with pytest.raises(TrainingError, match="no longer finite"):
+        training.save(path)
+    assert path.read_bytes() == content
