@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SLOT = "training"
 """Dask's name for what a worker has one of, and a job needs one of."""
+_ENDED = ("finished", "stopped", "failed")
 LOOK_SECONDS = 0.2
 CLOSING_SECONDS = 20.0
 CONNECT_SECONDS = 10.0
@@ -76,6 +77,8 @@ class Queue:
         self._lock = threading.RLock()
         self._waiting: list[str] = []
         self._active: dict[str, Future] = {}
+        self._again: dict[str, int] = {}
+        """Runs that were asked for again while their worker was putting them away, with steps to do."""
         self._wake = threading.Event()
         self._closing = False
         self._number = 0
@@ -99,11 +102,13 @@ class Queue:
         folder = RunFolder(run_id)
         folder.spec()
         with self._lock:
-            if run_id in self._waiting or run_id in self._active:
-                return
             state = folder.state().state
             if state == "finished":
                 raise RunError(f"{folder.spec().name} is finished; train it anew, or another one.")
+            if run_id in self._active and state in _ENDED:
+                self._again.setdefault(run_id, 0)  # its worker is still putting it away
+            if run_id in self._waiting or run_id in self._active:
+                return
             if folder.held():
                 raise RunError(f"{folder.spec().name} is being trained by another process.")
             if state in RESUMABLE:
@@ -121,15 +126,17 @@ class Queue:
                 folder.control(paused=True)
                 _set_state(folder, "paused")
                 return
-        if not self._is_executed(folder):
-            raise RunError(f"{folder.spec().name} is {folder.state().state}, so it cannot be paused.")
+        state = folder.state().state
+        if state in _ENDED or not self._is_executed(folder):
+            raise RunError(f"{folder.spec().name} is {state}, so it cannot be paused.")
         folder.control(paused=True)
 
     def resume(self, run_id: str) -> None:
         """Go on with a run that is paused, interrupted, stopped or failed; at once if still in a worker."""
         folder = RunFolder(run_id)
         with self._lock:
-            if self._is_executed(folder) or run_id in self._waiting:
+            under_way = self._is_executed(folder) and folder.state().state not in _ENDED
+            if under_way or run_id in self._waiting:
                 # If its worker lets go of it just now, `_ended` sees that it is wanted and queues it again.
                 folder.control(paused=False, stop=False, release=False)
             else:
@@ -140,13 +147,13 @@ class Queue:
         """Stop a run with a checkpoint; one that waits or is paused is stopped where it is."""
         folder = RunFolder(run_id)
         with self._lock:
+            state = folder.state().state
+            if state in _ENDED:
+                raise RunError(f"{folder.spec().name} is {state} already.")
             if self._is_executed(folder):
                 folder.control(stop=True)
                 self._wake.set()
                 return
-            state = folder.state().state
-            if state in ("finished", "stopped", "failed"):
-                raise RunError(f"{folder.spec().name} is {state} already.")
             if run_id in self._waiting:
                 self._waiting.remove(run_id)
             self._stop_in_folder(folder)
@@ -162,6 +169,10 @@ class Queue:
         """Run so many batches, then pause (again)."""
         folder = RunFolder(run_id)
         with self._lock:
+            if run_id in self._active and folder.state().state in _ENDED:
+                self.submit(run_id)
+                self._again[run_id] += batches
+                return
             if not self._is_executed(folder) and run_id not in self._waiting:
                 self.submit(run_id)
             folder.control(steps=batches)
@@ -308,7 +319,15 @@ class Queue:
         outcome, sentence = future.result()
         if outcome == "failed" and folder.written_state().state not in ("failed", "paused", "interrupted"):
             _set_state(folder, "failed", sentence)
-        if outcome != "released" or self._closing:
+        if self._closing:
+            return
+        if folder.run_id in self._again:
+            steps = self._again.pop(folder.run_id)
+            with contextlib.suppress(RunError):  # finished meanwhile
+                self.submit(folder.run_id)
+                folder.control(steps=steps)
+            return
+        if outcome != "released":
             return
         wishes = folder.wishes()
         if wishes.stop:
