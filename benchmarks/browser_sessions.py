@@ -10,6 +10,7 @@ first alternates. Errors of any page, failed requests and errors in the lab's lo
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import statistics
@@ -112,12 +113,14 @@ class Watchers:
 def cpu_seconds(process: psutil.Process) -> float:
     """Processor time of a process and those it started."""
     total = 0.0
-    for one in (process, *process.children(recursive=True)):
-        try:
+    try:
+        family = [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return total
+    for one in family:
+        with contextlib.suppress(psutil.Error):  # it has ended meanwhile
             times = one.cpu_times()
             total += times.user + times.system
-        except psutil.Error:
-            continue
     return total
 
 
@@ -195,7 +198,12 @@ def measure(
 def _chromium() -> list[psutil.Process]:
     """The browser's main processes among those that this one started."""
     own = psutil.Process().children(recursive=True)
-    return [one for one in own if "chrom" in one.name() and "--type=" not in " ".join(one.cmdline())]
+    found = []
+    for one in own:
+        with contextlib.suppress(psutil.Error):
+            if "chrom" in one.name() and "--type=" not in " ".join(one.cmdline()):
+                found.append(one)
+    return found
 
 
 def main() -> None:

@@ -236,8 +236,10 @@ def test_thinning_keeps_spikes_and_both_ends() -> None:
 
 
 def test_many_tabs_ask_seldom() -> None:
-    assert watch_interval(1, active=True) <= 0.5
-    assert watch_interval(20, active=True) >= 5
+    assert watch_interval([True], active=True) <= 0.5
+    assert watch_interval([True] * 20, active=True) >= 5
+    assert watch_interval([False] * 20, active=True) < 3
+    assert watch_interval([True], active=False) >= 2
     views = Views()
     intervals = [views.interval(f"tab {number}", active=True) for number in range(20)]
     assert intervals[0] <= 0.5

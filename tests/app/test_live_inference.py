@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 import pytest
 import torch
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from PIL import Image
 
 from convolab.app import news
@@ -173,7 +173,11 @@ def client(data: str) -> Client:
     """The addresses of the live view, with one network that is not trained yet as ``draft-x``."""
     VIEWS.add_draft("draft-x", Predictor(data, network(), SETTINGS))
     server = FastAPI()
-    server.get("/news")(news.news)
+
+    async def answer(request: Request) -> dict:
+        return await news.news(request.query_params)
+
+    server.get("/news")(answer)
     server.get("/cell")(news.cell)
     server.get("/mistakes")(news.mistakes)
     server.get("/pictures.png")(news.pictures)

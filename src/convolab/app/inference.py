@@ -201,7 +201,7 @@ class Predictor:
                 [[int(k), round(float(row[k]), 5)] for k in order]
                 for row, order in zip(shares, best, strict=True)
             ],
-            "per_second": round(len(index) / max(seconds, 1e-6)),
+            "per_second": _about(len(index) / max(seconds, 1e-6)),
             "untrained": not self.trained,
         }
 
@@ -305,6 +305,11 @@ def first_layer(network: Network, model: nn.Module) -> tuple[np.ndarray, str, st
 
 def _plain(weights: Tensor) -> np.ndarray:
     return np.nan_to_num(weights.detach().float().numpy())
+
+
+def _about(value: float) -> int:
+    """Two figures: more would pretend that the next measurement gives the same."""
+    return int(float(f"{value:.2g}"))
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ import contextlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ SENT_AT_ONCE = 300
 """Points of a curve that a tab gets when it sees it for the first time."""
 TRAIN_COLUMNS = ("examples", "batches", "seconds", "loss", "train_accuracy", "examples_per_second")
 TEST_COLUMNS = ("examples", "batches", "seconds", "test_loss", "test_accuracy")
+LOCAL_SHARE = 0.4
+REMOTE_SHARE = 0.1
+"""Seconds that each tab that looks adds to the time between two questions of any: see `watch_interval`."""
 _VIEWS_KEPT = 64
 _ACTIVE = ("queued", "running")
 
@@ -248,7 +251,7 @@ class Views:
     def __init__(self) -> None:
         self._runs: OrderedDict[str, RunView] = OrderedDict()
         self._drafts: OrderedDict[str, Predictor] = OrderedDict()
-        self._tabs: dict[str, float] = {}
+        self._tabs: dict[str, tuple[float, bool]] = {}
         self._lock = threading.Lock()
 
     def run(self, run_id: str) -> RunView:
@@ -276,24 +279,25 @@ class Views:
         while len(self._drafts) > _VIEWS_KEPT:
             self._drafts.popitem(last=False)
 
-    def interval(self, tab: str, active: bool) -> float:
-        """Note that a tab looks; says after how many seconds it may ask again.
-
-        Twice a second for a few tabs that watch a run train; so seldom for many that all together ask
-        about four times a second, because each answer costs the training a little.
-        """
+    def interval(self, tab: str, active: bool, local: bool = True) -> float:
+        """Note that a tab looks; says after how many seconds it may ask again."""
         now = time.monotonic()
-        self._tabs[tab] = now
-        seconds = watch_interval(len(self._tabs), active)
-        for other, seen in list(self._tabs.items()):
+        self._tabs[tab] = (now, local)
+        seconds = watch_interval([here for _, here in self._tabs.values()], active)
+        for other, (seen, _) in list(self._tabs.items()):
             if now - seen > 3 * max(seconds, 2.0):
                 del self._tabs[other]
         return seconds
 
 
-def watch_interval(tabs: int, active: bool) -> float:
-    """Seconds between two questions of one tab."""
-    return min(15.0, max(0.5 if active else 2.0, tabs * 0.25))
+def watch_interval(tabs: Sequence[bool], active: bool) -> float:
+    """Seconds between two questions of one tab; ``tabs`` says of each whether it is on this machine.
+
+    Twice a second for a few tabs that watch a run train; so seldom for many that all answers together cost
+    the training little. A tab on this machine costs most by being drawn, one elsewhere by being answered.
+    """
+    together = sum(LOCAL_SHARE if local else REMOTE_SHARE for local in tabs)
+    return min(15.0, max(0.5 if active else 2.0, together))
 
 
 VIEWS = Views()

@@ -1,19 +1,22 @@
 """The addresses from which the lab's widgets get what they show: ``/live/…``.
 
-One address, ``/live/news``, answers all panels of a browser tab at once with what is new to it; the others
-answer when something is pressed. Nothing here changes a run.
+One socket, ``/live/news``, answers all panels of a browser tab at once with what is new to it (a socket,
+because a request costs browser and server more); the other addresses answer when something is pressed.
+Nothing here changes a run.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
-from fastapi import Request, Response
+from fastapi import Request, Response, WebSocket, WebSocketDisconnect
 from nicegui import app, ui
 from starlette.concurrency import run_in_threadpool
 
@@ -37,7 +40,7 @@ def install() -> None:
     """Register the addresses and the widgets' style sheet. Called once, before serving."""
     ui.add_head_html(f'<link rel="stylesheet" href="{served_at()}/live.css">', shared=True)
     app.on_startup(warm_up)
-    app.get("/live/news")(news)
+    app.websocket("/live/news")(news_socket)
     app.get("/live/mistakes")(mistakes)
     app.get("/live/cell")(cell)
     app.get("/live/pictures.png")(pictures)
@@ -45,13 +48,29 @@ def install() -> None:
     app.post("/live/own")(own)
 
 
-async def news(request: Request) -> Response:
+async def news_socket(socket: WebSocket) -> None:
+    """Answers each question of a tab with what is new to it, both as JSON; see `news`."""
+    # Browsers let any page open a socket to any address; only pages of this lab may.
+    origin = urlsplit(socket.headers.get("origin", "")).netloc
+    if origin != socket.headers.get("host"):
+        await socket.close(1008)
+        return
+    await socket.accept()
+    local = socket.client is None or socket.client.host in ("127.0.0.1", "::1")
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        while True:
+            question = json.loads(await socket.receive_text())
+            asked = {str(name): str(value) for name, value in question.items()}
+            await socket.send_text(_text(await news(asked, local)))
+
+
+async def news(asked: Mapping[str, str], local: bool = True) -> dict[str, Any]:
     """What is new to a tab.
 
-    Parameters: ``tab`` and ``source`` (what it shows), then for each panel in sight what it has already:
+    ``asked`` holds ``tab`` and ``source`` (what it shows), then for each panel in sight what it has already:
     ``s`` status, ``c`` curves, ``m`` confusion matrix, ``p`` predictions, ``f`` filters, ``j`` jobs.
+    ``local``: whether the browser is on this machine.
     """
-    asked = request.query_params
     source = asked.get("source", "")
     answer: dict[str, Any] = {}
     shown: RunView | None = None
@@ -86,12 +105,12 @@ async def news(request: Request) -> Response:
             page, _, had = asked["f"].partition("~")
             if had != version:
                 answer["filters"] = await _soon(predictor.filters, int(page) if page.isdigit() else 0)
-    answer["interval"] = VIEWS.interval(asked.get("tab", "")[:32], active)
+    answer["interval"] = VIEWS.interval(asked.get("tab", "")[:32], active, local)
     for name in ("predictions", "filters"):
         if name in answer and answer[name] is None:
             del answer[name]
             answer["interval"] = min(answer["interval"], PATIENCE)
-    return _json(answer)
+    return answer
 
 
 async def mistakes(source: str, seed: int = 0) -> Response:
@@ -294,5 +313,8 @@ def _data_address(pixels: Any) -> str:
 
 
 def _json(content: Any) -> Response:
-    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
-    return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
+    return Response(_text(content), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def _text(content: Any) -> str:
+    return json.dumps(content, separators=(",", ":"), allow_nan=False)

@@ -47,6 +47,11 @@ function render({ model, el }) {
     canvas.addEventListener("pointermove", (event) => figure.box && move(figure.box.value(event.offsetX)));
     canvas.addEventListener("pointerdown", (event) => figure.box && move(figure.box.value(event.offsetX)));
     canvas.addEventListener("pointerleave", () => document.activeElement !== canvas && move(null));
+    figure.say = () => {
+      figure.said = spoken(plot);
+      canvas.setAttribute("aria-label", figure.said);
+    };
+    canvas.addEventListener("focus", figure.say);
     canvas.addEventListener("blur", () => move(null));
     canvas.addEventListener("keydown", (event) => {
       const points = [...new Set(allRows(plot).map((row) => row[X[x]]))].sort((a, b) => a - b);
@@ -107,7 +112,7 @@ function render({ model, el }) {
       if (!width) continue;
       const context = crisp(figure.canvas, width, figure.plot.height);
       figure.box = drawPlot(context, width, figure.plot.height, figure.plot);
-      figure.canvas.setAttribute("aria-label", spoken(figure.plot));
+      if (!figure.said) figure.say();
     }
     drawLegend();
     tell();

@@ -1,4 +1,4 @@
-// The one stream of news of a browser tab. All panels of the tab share one request: each says what it needs and
+// The one stream of news of a browser tab. All panels of the tab share one question: each says what it needs and
 // what it has already, the server answers with what is new and with when to ask again. Hidden tabs and panels
 // out of sight ask for nothing.
 
@@ -6,7 +6,9 @@ const TAB = Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toStr
 const panels = new Set();
 let source = "";
 let timer = 0;
-let inFlight = null;
+let socket = null;
+let waiting = false; // for an answer
+let askedFor = ""; // what was shown when it was asked
 let again = false;
 
 export const stats = { requests: 0, bytes: 0, busy: 0 };
@@ -48,7 +50,7 @@ export function subscribe(panel) {
 
 // Ask now (once more after the request under way, if there is one).
 export function poke() {
-  if (inFlight) again = true;
+  if (waiting) again = true;
   else schedule(30);
 }
 
@@ -57,35 +59,39 @@ function schedule(delay) {
   timer = setTimeout(ask, delay);
 }
 
-async function ask() {
-  if (document.hidden || inFlight || panels.size === 0) return;
-  const parameters = new URLSearchParams({ tab: TAB, source });
-  for (const panel of panels) {
-    if (!panel.visible) continue;
-    for (const [name, value] of Object.entries(panel.query())) parameters.set(name, value);
-  }
-  const asked = source;
-  let delay = 2000;
-  inFlight = parameters;
-  try {
-    const response = await fetch(address("news?" + parameters));
-    if (response.ok) {
-      const text = await response.text();
-      const began = performance.now();
-      const news = JSON.parse(text);
-      delay = news.interval * 1000;
-      if (asked === source) for (const panel of [...panels]) panel.update(news);
-      stats.requests += 1;
-      stats.bytes += text.length;
-      stats.busy += performance.now() - began;
-    }
-  } catch (error) {
-    // The lab may be restarting: ask again later. Faults of our own are worth seeing.
-    if (!(error instanceof TypeError && /fetch|network|load/i.test(error.message))) console.error(error);
-  } finally {
-    inFlight = null;
-  }
-  schedule(again ? 30 : delay);
+function connect() {
+  socket = new WebSocket(address("news").replace(/^/, location.origin.replace(/^http/, "ws")));
+  socket.onopen = ask;
+  socket.onmessage = (event) => take(event.data);
+  // The lab may be restarting: try again later.
+  socket.onclose = () => {
+    socket = null;
+    waiting = false;
+    schedule(2000);
+  };
+}
+
+function ask() {
+  clearTimeout(timer);
+  if (document.hidden || waiting || panels.size === 0) return;
+  if (!socket) return connect();
+  if (socket.readyState !== WebSocket.OPEN) return;
+  const question = { tab: TAB, source };
+  for (const panel of panels) if (panel.visible) Object.assign(question, panel.query());
+  waiting = true;
+  askedFor = source;
+  socket.send(JSON.stringify(question));
+}
+
+function take(text) {
+  const began = performance.now();
+  const news = JSON.parse(text);
+  waiting = false;
+  if (askedFor === source) for (const panel of [...panels]) panel.update(news);
+  stats.requests += 1;
+  stats.bytes += text.length;
+  stats.busy += performance.now() - began;
+  schedule(again ? 30 : news.interval * 1000);
   again = false;
 }
 

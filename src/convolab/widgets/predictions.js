@@ -68,7 +68,7 @@ function render({ model, el }) {
     setHidden(grid, false);
     if (fresh) build();
     const right = data.rows.filter((row, i) => row[0][0] === data.labels[i]).length;
-    setText(note, `${right} of ${data.rows.length} right · ${count(data.per_second)} inferences/s${data.untrained ? " · not trained yet" : ""}`);
+    setText(note, `${right} of ${data.rows.length} right · about ${count(data.per_second)} inferences/s${data.untrained ? " · not trained yet" : ""}`);
     data.rows.forEach((row, i) => fill(tiles[i], row, data.labels[i]));
   }
 
