@@ -17,6 +17,7 @@ import pytest
 from runs_kit import new_run, same_weights, wait_examples, wait_for, wait_progress, wait_state
 
 from convolab.errors import RunError, SettingsError
+from convolab.home import datasets_dir, tracking_uri
 from convolab.runs import Queue, RunFolder, execute
 from convolab.training.events import (
     Checkpointed,
@@ -297,6 +298,9 @@ def test_another_cluster_is_used_where_one_is_named(shapes: str, monkeypatch: py
     options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
     with LocalCluster(processes=False, silence_logs=logging.CRITICAL, **options) as cluster:
         monkeypatch.setenv("CONVOLAB_SCHEDULER", cluster.scheduler_address)
+        # Its worker is in this process, and is told where the lab's things are: keep that to this test.
+        monkeypatch.setenv("CONVOLAB_DATA", str(datasets_dir()))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri())
         run_id = new_run()
         with Queue() as queue:
             queue.submit(run_id)
@@ -309,7 +313,7 @@ def test_a_cluster_that_does_not_answer_gets_a_sentence(
     home: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("CONVOLAB_SCHEDULER", address)
-    monkeypatch.setattr("convolab.runs.queue.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("convolab.runs.cluster.CONNECT_SECONDS", 1)
     with pytest.raises(RunError, match="CONVOLAB_SCHEDULER") as caught:
         Queue()
     assert "\n" not in str(caught.value)

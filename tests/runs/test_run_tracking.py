@@ -20,7 +20,8 @@ from convolab.errors import RunError
 from convolab.home import home as lab_home
 from convolab.home import tracking_uri
 from convolab.runs import RunFolder, execute, recorder, runs, sync
-from convolab.runs.tracking import TrackingUnavailable, needs_sync
+from convolab.runs.feeding import needs_sync
+from convolab.runs.tracking import TrackingUnavailable
 from convolab.training.events import Evaluated, Event, Finished, Note, Progress
 
 

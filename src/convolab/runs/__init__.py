@@ -10,7 +10,7 @@ _HOME_OF = {
     "Curves": "history",
     "Figures": "folder",
     "FolderControl": "control",
-    "Job": "queue",
+    "Job": "overview",
     "Queue": "queue",
     "Recorder": "recorder",
     "RunFolder": "folder",
@@ -26,7 +26,7 @@ _HOME_OF = {
     "load_network": "store",
     "rename": "store",
     "runs": "store",
-    "sync": "tracking",
+    "sync": "feeding",
 }
 
 __all__ = [*_HOME_OF]

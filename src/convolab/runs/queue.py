@@ -8,56 +8,23 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from convolab.errors import ConvolabError, RunError
 from convolab.home import datasets_dir, home, tracking_uri
+from convolab.runs.cluster import SLOT, connect, start
+from convolab.runs.feeding import push
 from convolab.runs.folder import RESUMABLE, RunFolder, State
+from convolab.runs.overview import Job, catch_up, jobs, mark_interrupted
 from convolab.runs.store import RunInfo, runs_here
-from convolab.runs.tracking import client, needs_sync, push
 from convolab.runs.worker import job
 
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster
 
-SLOT = "training"
-"""Dask's name for what a worker has one of, and a job needs one of."""
 _ENDED = ("finished", "stopped", "failed")
 LOOK_SECONDS = 0.2
 CLOSING_SECONDS = 20.0
-CONNECT_SECONDS = 10.0
-_CONFIG = {
-    # The lab trains one network at a time; its memory is not Dask's business, and nothing is kept on disk.
-    "distributed.worker.memory.target": False,
-    "distributed.worker.memory.spill": False,
-    "distributed.worker.memory.pause": False,
-    "distributed.worker.memory.terminate": False,
-    "distributed.worker.profile.enabled": False,
-    "distributed.admin.system-monitor.gil.enabled": False,
-    "distributed.admin.system-monitor.disk": False,
-    # Loading PyTorch holds up a worker's loop for seconds; that is no reason for a warning.
-    "distributed.admin.tick.limit": "1h",
-    # Dask would give PyTorch one core.
-    "distributed.nanny.pre-spawn-environ": {"MALLOC_TRIM_THRESHOLD_": 65536},
-    "distributed.scheduler.allowed-failures": 5,
-    "distributed.comm.retry.count": 2,
-}
-
-
-@dataclass(frozen=True)
-class Job:
-    """A run that is training, waiting or paused, wherever it was started."""
-
-    run_id: str
-    name: str
-    state: str
-    position: int | None
-    """Place in the queue, from 1; None if it does not wait in this one."""
-    fraction: float | None
-    seconds_left: float | None
-    """Of training, once it trains."""
-    reason: str
 
 
 class Queue:
@@ -86,9 +53,9 @@ class Queue:
         self._client: Client
         address = os.environ.get("CONVOLAB_SCHEDULER")
         if address:
-            self._client = _connect(address)
+            self._client = connect(address)
         else:
-            self._cluster, self._client = _start(workers)
+            self._cluster, self._client = start(workers)
         self._thread = threading.Thread(target=self._work, name="queue", daemon=True)
         self._thread.start()
 
@@ -190,41 +157,16 @@ class Queue:
             return {run_id: place for place, run_id in enumerate([*starting, *self._waiting], 1)}
 
     def jobs(self) -> list[Job]:
-        """All runs that train, wait or are paused: those in the queue in its order, then the others."""
-        positions = self.positions()
-        found = []
-        for folder in RunFolder.all():
-            with contextlib.suppress(ConvolabError):
-                state = folder.state()
-                if state.state not in ("queued", "running", "paused"):
-                    continue
-                now = state.figures
-                found.append(
-                    Job(
-                        folder.run_id,
-                        folder.spec().name,
-                        state.state,
-                        positions.get(folder.run_id),
-                        now.fraction,
-                        now.seconds_left,
-                        state.reason,
-                    )
-                )
-        order = {"running": 0, "queued": 1, "paused": 2}
-        return sorted(found, key=lambda j: (order[j.state], j.position or 10**9, j.name))
+        """All runs that train, wait or are paused: those that train, the queue in its order, the others."""
+        return jobs(self.positions())
 
     def recover(self) -> list[RunInfo]:
         """At the start of the lab: mark the runs that died with an earlier one, and return all interrupted.
 
         MLflow is brought up to date in the background.
         """
-        for folder in RunFolder.all():
-            with contextlib.suppress(ConvolabError, OSError):
-                state = folder.state()
-                if state.state == "interrupted" and folder.written_state().state != "interrupted":
-                    with folder.lock():
-                        folder.write_state(state)
-        threading.Thread(target=_catch_up, name="catching up", daemon=True).start()
+        mark_interrupted()
+        threading.Thread(target=catch_up, name="catching up", daemon=True).start()
         return [info for info in runs_here() if info.state == "interrupted"]
 
     def close(self) -> None:
@@ -387,64 +329,6 @@ class Queue:
         return found
 
 
-def _start(workers: int) -> tuple[LocalCluster, Client]:
-    import dask
-    from distributed import Client, LocalCluster
-
-    _hush()
-    with dask.config.set(_CONFIG):
-        try:
-            cluster = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                worker_dashboard_address="127.0.0.1:0",
-                memory_limit=0,
-                silence_logs=logging.CRITICAL,
-                resources={SLOT: 1},
-                preload=["convolab.runs.worker"],
-                **_security(),
-            )
-            return cluster, Client(cluster, set_as_default=False)
-        except (OSError, RuntimeError, TimeoutError) as error:
-            raise RunError(f"The lab's workers could not be started ({error}).") from error
-
-
-def _security() -> dict[str, Any]:
-    """Keys for this cluster alone, so that no other user of the machine can give its workers orders."""
-    from distributed.security import Security
-
-    try:
-        return {"security": Security.temporary(), "protocol": "tls://"}
-    except ImportError:  # without the package cryptography
-        return {}
-
-
-def _connect(address: str) -> Client:
-    import dask
-    from distributed import Client
-
-    _hush()
-    with dask.config.set(_CONFIG):
-        try:
-            return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-        except (OSError, TimeoutError, ValueError, TypeError) as error:
-            raise RunError(
-                f"There is no Dask scheduler at {address}, which CONVOLAB_SCHEDULER names "
-                f"({str(error).splitlines()[0] if str(error) else 'no answer'}); start one with "
-                "'dask scheduler', or unset CONVOLAB_SCHEDULER."
-            ) from error
-
-
-def _hush() -> None:
-    """Dask's workings are not the terminal's business; what concerns a run is told in its folder."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    for name in ("client", "core", "nanny", "scheduler", "worker", "comm", "deploy"):
-        logging.getLogger(f"distributed.{name}").setLevel(logging.CRITICAL)
-
-
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     import warnings
@@ -475,12 +359,3 @@ def _written(run_id: str) -> str:
 def _push(folder: RunFolder) -> None:
     with contextlib.suppress(ConvolabError, OSError):
         push(folder, wait=10)
-
-
-def _catch_up() -> None:
-    with contextlib.suppress(ConvolabError):
-        client()  # so that the first run that is made does not wait for MLflow to wake up
-    for folder in RunFolder.all():
-        with contextlib.suppress(ConvolabError, OSError):
-            if needs_sync(folder) and not folder.held():
-                push(folder)

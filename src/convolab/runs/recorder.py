@@ -13,9 +13,9 @@ from pathlib import Path
 
 from convolab.errors import ConvolabError, RunError
 from convolab.runs.control import FolderControl
+from convolab.runs.feeding import push
 from convolab.runs.files import why
 from convolab.runs.folder import Figures, RunFolder, State
-from convolab.runs.tracking import push
 from convolab.training import events
 from convolab.training.events import Event
 

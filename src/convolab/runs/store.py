@@ -15,6 +15,7 @@ from convolab.errors import ConvolabError, RunError, SettingsError, nearest
 from convolab.home import home, tracking_uri
 from convolab.networks import Network
 from convolab.runs import tracking
+from convolab.runs.feeding import Position
 from convolab.runs.files import now, why
 from convolab.runs.folder import RunFolder, RunSpec
 from convolab.training.settings import TrainingSettings
@@ -289,7 +290,7 @@ def rename(run_id: str, name: str) -> None:
         return
     try:
         folder.write_spec(folder.spec().model_copy(update={"name": cleaned}))
-        position = tracking.Position.read(folder)
+        position = Position.read(folder)
         with contextlib.suppress(RunError):
             tracking.rename(position["mlflow_id"] or run_id, cleaned)
     except OSError as error:
@@ -305,7 +306,7 @@ def delete(run_id: str) -> None:
     here = folder.exists
     if here and folder.held():
         raise RunError(f"{folder.spec().name} is being trained; stop it first.")
-    mlflow_id = tracking.Position.read(folder)["mlflow_id"] if here else known(run_id).info.run_id
+    mlflow_id = Position.read(folder)["mlflow_id"] if here else known(run_id).info.run_id
     if here:
         folder.delete()
     shutil.rmtree(home() / "fetched" / run_id, ignore_errors=True)
