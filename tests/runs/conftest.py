@@ -11,6 +11,14 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Here and in the processes that are started: these networks are too small to be shared by two cores."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONVOLAB_THREADS", "1")
+        yield
+
+
 @pytest.fixture(scope="session")
 def empty_home(tmp_path_factory: pytest.TempPathFactory, shapes_folder: Path) -> Path:
     """A home with the small data set and MLflow's tables, to be copied: making these takes seconds."""
