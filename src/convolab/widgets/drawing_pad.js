@@ -273,7 +273,7 @@ function render({ model, el }) {
     answer = found;
     verdict.dataset.tone = "";
     const [best, share] = found.shares.reduce((top, value, i) => (value > top[1] ? [i, value] : top), [0, -1]);
-    setText(verdict, `${found.untrained ? "The untrained network says" : "The network says"} “${found.classes[best]}”, ${percent(share)}.`);
+    setText(verdict, `${found.untrained ? "The untrained network says" : "The network says"} “${found.classes[best]}”, ${percent(share).replace(" %", "\u00a0%")}.`);
     setHidden(input, false);
     setText(steps, found.done);
     if (changedInput) {

@@ -48,7 +48,8 @@ function render({ model, el }) {
     version = part.version;
     if (!part.data) {
       data = null;
-      setText(empty, part.message ?? empty.textContent);
+      setText(note, "");
+      setText(empty, part.message ?? "The weights of the first layer appear here as pictures.");
       return draw();
     }
     const bytes = Uint8Array.from(atob(part.data), (c) => c.charCodeAt(0));

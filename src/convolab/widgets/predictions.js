@@ -60,6 +60,7 @@ function render({ model, el }) {
       setText(message, part.error);
       setHidden(message, false);
       setHidden(grid, true);
+      setText(note, "");
       return;
     }
     const fresh = !data || data.key !== part.key;

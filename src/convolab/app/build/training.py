@@ -86,6 +86,7 @@ class _Panel:
         follow_source(state, self.status)
         state.subscribe(self.follow_run, "run_id")
         state.subscribe(self.dataset_changed, "dataset")
+        state.subscribe(lambda: self.complain(""), "dataset", "network", "settings")
         state.subscribe(self.draw, "dataset", "network", "settings", "start", "data")
         self.follow_run()
 
