@@ -333,3 +333,19 @@ def test_news_are_small_and_many_tabs_ask_seldom(lab: Lab, visitor: BrowserConte
     assert interval >= 5
     page.get_by_role("button", name="Stop", exact=True).click()
     page.locator(".cl-sentence", has_text="Stopped at").wait_for(timeout=PATIENCE)
+
+
+def test_pages_of_other_sites_get_no_news(lab: Lab):
+    from websockets.exceptions import ConnectionClosed, InvalidStatus
+    from websockets.sync.client import connect
+
+    address = lab.url.replace("http", "ws") + "/live/news"
+    with pytest.raises(InvalidStatus):
+        connect(address, origin="http://evil.example")  # type: ignore[arg-type]
+    with connect(address, origin=lab.url) as socket:  # type: ignore[arg-type]
+        socket.send('{"tab": "x", "j": ""}')
+        assert "interval" in str(socket.recv())
+        socket.send("no question")
+        with pytest.raises(ConnectionClosed):
+            socket.recv()
+    assert lab.errors() == []

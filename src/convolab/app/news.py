@@ -57,7 +57,8 @@ async def news_socket(socket: WebSocket) -> None:
         return
     await socket.accept()
     local = socket.client is None or socket.client.host in ("127.0.0.1", "::1")
-    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+    # What is no question (ValueError, AttributeError) ends the socket, as closing it does.
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError, ValueError, AttributeError):
         while True:
             question = json.loads(await socket.receive_text())
             asked = {str(name): str(value) for name, value in question.items()}
