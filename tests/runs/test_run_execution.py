@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,7 +24,6 @@ from convolab.training.events import (
     Finished,
     Paused,
     Progress,
-    Recovered,
     Resumed,
     Started,
 )
@@ -121,44 +119,6 @@ def test_stopped_by_someone_then_resumed(shapes: str) -> None:
     again = execute(run_id, stop)
     assert again is not None
     assert again.examples > end.examples
-
-
-def test_two_processes_cannot_execute_the_same_run(shapes: str, python: Callable[[str], Popen[str]]) -> None:
-    run_id = new_run(examples=100_000_000)
-    other = python(EXECUTE.format(run_id))
-    wait_state(run_id, "running")
-    with pytest.raises(RunError, match=f"process {other.pid}"):
-        execute(run_id)
-    assert RunFolder(run_id).state().state == "running"  # the other one is not disturbed
-    RunFolder(run_id).control(stop=True)
-    out, err = other.communicate(timeout=60)
-    assert "stopped_because='user'" in out, err
-
-
-def test_killed_and_executed_again_gives_the_same_weights_and_says_so(
-    shapes: str, python: Callable[[str], Popen[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    straight, broken = new_run(examples=60_000), new_run(examples=60_000)
-    execute(straight)
-    monkeypatch.setenv("CONVOLAB_CHECKPOINT_SECONDS", "0.2")
-    process = python(EXECUTE.format(broken))
-    wait_examples(broken, 1000)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    folder = RunFolder(broken)
-    assert folder.state().state == "interrupted"
-    reached = folder.entries()[0][-1]["examples"]
-    end = execute(broken)
-    assert end is not None
-    assert end.examples == 60_000
-    events, _ = folder.events()
-    started = [event for event in events if isinstance(event, Started)]
-    assert 0 < started[1].examples <= reached
-    recovered = [event for event in events if isinstance(event, Recovered)]
-    assert f"{started[1].examples:,} examples" in recovered[0].message
-    assert same_weights(straight, broken)
-    examples = curves(broken).train["examples"]  # what was done twice stands there once
-    assert examples == sorted(set(examples))
 
 
 def test_a_loss_that_is_not_finite_fails_the_run_with_a_sentence(shapes: str) -> None:

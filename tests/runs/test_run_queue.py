@@ -18,7 +18,7 @@ from runs_kit import new_run, same_weights, wait_examples, wait_for, wait_progre
 
 from convolab.errors import RunError, SettingsError
 from convolab.home import datasets_dir, tracking_uri
-from convolab.runs import Queue, RunFolder, execute
+from convolab.runs import Queue, RunFolder, curves, execute
 from convolab.training.events import (
     Checkpointed,
     LearningRateChanged,
@@ -171,7 +171,10 @@ def test_a_worker_killed_in_mid_training_goes_on_by_itself_and_loses_nothing(que
     assert started[1] > 0
     note = next(event for event in events if isinstance(event, Recovered))
     assert f"from its checkpoint at {started[1]:,} examples" in note.message
+    assert note.examples >= started[1]
     assert same_weights(straight, broken)
+    examples = curves(broken).train["examples"]  # what was done twice stands there once
+    assert examples == sorted(set(examples))
 
 
 def test_finished_and_unknown_runs_are_refused(queue: Queue) -> None:
@@ -197,6 +200,9 @@ def test_a_run_of_the_command_line_can_be_steered_but_not_taken(
     assert "elsewhere" in [job.name for job in queue.jobs()]
     with pytest.raises(RunError, match="another process"):
         queue.submit(run_id)
+    with pytest.raises(RunError, match=f"process {other.pid}"):
+        execute(run_id)
+    assert RunFolder(run_id).state().state == "running"  # the other one is not disturbed
     queue.pause(run_id)
     wait_state(run_id, "paused")
     queue.resume(run_id)

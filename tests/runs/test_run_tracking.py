@@ -212,20 +212,16 @@ def test_the_first_run_of_a_home_prints_nothing(home: Path, shapes_folder: Path)
 
 
 def test_listing_and_writing_at_the_same_time(shapes: str, python: Callable[[str], Popen[str]]) -> None:
-    ids = [new_run(examples=10**8) for _ in range(2)]
-    code = "from convolab.runs import execute; execute('{}')"
-    processes = [python(code.format(run_id)) for run_id in ids]
-    for run_id in ids:
-        wait_progress(run_id)
+    other = new_run(examples=10**8)
+    process = python(f"from convolab.runs import execute; execute('{other}')")
+    wait_progress(other)
     listed = [{info.run_id: info.state for info in runs()} for _ in range(10)]
     third = new_run(examples=2400, evaluate_every=240)
     execute(third)
-    for run_id in ids:
-        RunFolder(run_id).control(stop=True)
-    for process in processes:
-        _, err = process.communicate(timeout=100)
-        assert process.returncode == 0, err
-    assert all(found[run_id] == "running" for found in listed for run_id in ids)
-    for run_id in (*ids, third):
+    RunFolder(other).control(stop=True)
+    _, err = process.communicate(timeout=100)
+    assert process.returncode == 0, err
+    assert all(found[other] == "running" for found in listed)
+    for run_id in (other, third):
         assert not needs_sync(RunFolder(run_id))
         same_values(run_id)

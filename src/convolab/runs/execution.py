@@ -86,7 +86,7 @@ def _execute(
         training = _training(folder, control)
         recorder.save_weights = training.save_weights
         if before.state == "running":  # and yet the lock was free: its process died
-            report(_recovered(before, training.examples))
+            report(_recovered(folder, training.examples))
         for event in training.events():
             if isinstance(event, Finished):
                 end = event
@@ -130,10 +130,11 @@ def _training(folder: RunFolder, control: FolderControl) -> Training:
     )
 
 
-def _recovered(before: RunState, examples: int) -> Recovered:
+def _recovered(folder: RunFolder, examples: int) -> Recovered:
+    entries, _ = folder.entries()
     where = f"from its checkpoint at {examples:,} examples" if examples else "from the beginning"
     return Recovered(
-        examples=before.figures.examples,
+        examples=entries[-1].get("examples", 0) if entries else 0,
         message=f"The process that trained this run died; it goes on by itself {where}.",
     )
 

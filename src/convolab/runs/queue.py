@@ -7,7 +7,9 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from convolab.errors import ConvolabError, RunError
@@ -46,6 +48,7 @@ class Queue:
         self._active: dict[str, Future] = {}
         self._again: dict[str, int] = {}
         """Runs that were asked for again while their worker was putting them away, with steps to do."""
+        self._chores: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._wake = threading.Event()
         self._closing = False
         self._number = 0
@@ -58,6 +61,7 @@ class Queue:
             self._cluster, self._client = start(workers)
         self._thread = threading.Thread(target=self._work, name="queue", daemon=True)
         self._thread.start()
+        threading.Thread(target=self._do_chores, name="chores", daemon=True).start()
 
     # ---------------------------------------------------------------- asking
 
@@ -166,7 +170,7 @@ class Queue:
         MLflow is brought up to date in the background.
         """
         mark_interrupted()
-        threading.Thread(target=catch_up, name="catching up", daemon=True).start()
+        self._chores.put(catch_up)
         return [info for info in runs_here() if info.state == "interrupted"]
 
     def close(self) -> None:
@@ -211,6 +215,11 @@ class Queue:
             except Exception:  # nothing may end this thread
                 logging.getLogger(__name__).debug("The queue stumbled.", exc_info=True)
                 time.sleep(1)
+
+    def _do_chores(self) -> None:
+        """What has to do with MLflow, one after the other: its file can be written by one at a time."""
+        while not self._closing:
+            self._chores.get()()
 
     def _turn(self) -> None:
         with self._lock:
@@ -313,7 +322,8 @@ class Queue:
         examples = folder.written_state().figures.examples
         where = f"after {examples:,} examples" if examples else "before it began"
         _set_state(folder, "stopped", f"Training was stopped {where}.")
-        threading.Thread(target=_push, args=(folder,), name="stopping", daemon=True).start()
+        if not self._closing:
+            self._chores.put(partial(_push, folder))
 
     def _slots(self) -> int:
         return len(self._workers())
