@@ -6,6 +6,8 @@ change have the same initial weights, and all see the same examples in the same 
 
 from __future__ import annotations
 
+import argparse
+
 import convolab
 from convolab.networks import Network
 from convolab.networks.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU
@@ -13,7 +15,6 @@ from convolab.training.events import Finished
 from machine import report
 
 EXAMPLES = 30_000
-SEEDS = (0, 1, 2)
 
 
 def block(filters: int, kernel: int = 5, stride: int = 1, padding: int = 2) -> tuple:
@@ -43,11 +44,14 @@ def variants(data: convolab.Dataset) -> dict[str, Network]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3, help="runs per variant")
+    seeds = range(parser.parse_args().seeds)
     data = convolab.load("cifar10")
     rows = []
     for title, network in variants(data).items():
         ends = []
-        for seed in SEEDS:
+        for seed in seeds:
             settings = convolab.TrainingSettings(examples=EXAMPLES, seed=seed)
             ends.append([e for e in convolab.train(network, data, settings) if isinstance(e, Finished)][-1])
         accuracies = [end.test_accuracy or 0 for end in ends]
