@@ -161,8 +161,11 @@ def test_a_worker_killed_in_mid_training_goes_on_by_itself_and_loses_nothing(que
     wait_examples(broken, 1000)
     first_worker = worker_of(broken)
     os.kill(first_worker, signal.SIGKILL)
-    wait_state(broken, "finished", "failed")
     folder = RunFolder(broken)
+    wait_state(broken, "queued")  # while the next worker starts
+    assert "by itself" in folder.state().reason
+    assert queue.positions() == {broken: 1}
+    wait_state(broken, "finished", "failed")
     assert folder.state().state == "finished"
     assert folder.written_state().pid != first_worker
     events, _ = folder.events()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convolab.errors import ConvolabError, RunError
+from convolab.errors import ConvolabError, RunError, SettingsError
 from convolab.runs.control import FolderControl
 from convolab.runs.folder import RunFolder, RunState
 from convolab.runs.recorder import Recorder
@@ -85,7 +86,7 @@ def _execute(
     try:
         training = _training(folder, control)
         recorder.save_weights = training.save_weights
-        if before.state == "running":  # and yet the lock was free: its process died
+        if before.died or before.state == "running":  # and yet the lock was free: its process died
             report(_recovered(folder, training.examples))
         for event in training.events():
             if isinstance(event, Finished):
@@ -125,9 +126,20 @@ def _training(folder: RunFolder, control: FolderControl) -> Training:
         spec.settings,
         control=control,
         checkpoint_path=folder.checkpoint_path,
-        checkpoint_every=float(os.environ.get("CONVOLAB_CHECKPOINT_SECONDS", CHECKPOINT_SECONDS)),
+        checkpoint_every=_checkpoint_seconds(),
         initial_weights=initial if initial and initial.exists() else None,
     )
+
+
+def _checkpoint_seconds() -> float:
+    text = os.environ.get("CONVOLAB_CHECKPOINT_SECONDS", "")
+    try:
+        seconds = float(text or CHECKPOINT_SECONDS)
+    except ValueError:
+        seconds = math.nan
+    if not seconds > 0:
+        raise SettingsError(f'CONVOLAB_CHECKPOINT_SECONDS must be a number above 0, not "{text}".')
+    return seconds
 
 
 def _recovered(folder: RunFolder, examples: int) -> Recovered:

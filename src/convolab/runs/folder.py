@@ -93,6 +93,8 @@ class RunState(BaseModel):
     """The process that wrote this."""
     pid_started: float = 0.0
     machine: str = ""
+    died: bool = False
+    """It waits for a worker because the one that had it died; it goes on by itself."""
     figures: Figures = Figures()
 
 
@@ -257,7 +259,9 @@ class RunFolder:
                 self.spec()
             return RunState(state="interrupted", reason="Its state could not be read.")
 
-    def set_state(self, state: State, reason: str = "", figures: Figures | None = None) -> RunState:
+    def set_state(
+        self, state: State, reason: str = "", figures: Figures | None = None, died: bool = False
+    ) -> RunState:
         """Write how the run stands; figures are kept where none are given. Raises OSError."""
         before = None
         with contextlib.suppress(OSError, ValidationError):
@@ -270,6 +274,7 @@ class RunFolder:
             pid=os.getpid(),
             pid_started=process_start(os.getpid()),
             machine=platform.node(),
+            died=died,
             figures=figures or (before.figures if before else Figures()),
         )
         self.write_state(new)

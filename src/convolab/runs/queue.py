@@ -227,6 +227,8 @@ class Queue:
                 if future.done():
                     del self._active[run_id]
                     self._ended(RunFolder(run_id), future)
+                else:
+                    self._attend(RunFolder(run_id))
             slots = self._slots() if self._waiting else 0
             while self._waiting and len(self._active) < slots and not self._closing:
                 run_id = self._waiting.pop(0)
@@ -288,6 +290,15 @@ class Queue:
             folder.control(release=False)
             _set_state(folder, "queued")
             self._waiting.append(folder.run_id)
+
+    def _attend(self, folder: RunFolder) -> None:
+        """If the worker of a run died, say that it waits for the next one: Dask hands it over by itself."""
+        with contextlib.suppress(ConvolabError, OSError):
+            if folder.written_state().state == "running" and not folder.held():
+                with folder.lock():
+                    if folder.written_state().state == "running":
+                        reason = "The process that trained it died; it goes on by itself from its checkpoint."
+                        folder.set_state("queued", reason, died=True)
 
     def _lost(self, folder: RunFolder, future: Future) -> None:
         """Dask gave the job up: its worker died again and again, or the cluster is gone."""
