@@ -14,7 +14,16 @@ from convolab.cli.networks import JSON_OPTION, NETWORK_HELP, read_network
 from convolab.cli.options import spec_options
 from convolab.cli.output import console, duration, fetching, print_json
 from convolab.errors import RunError
-from convolab.training.events import Evaluated, Event, Finished, Paused, Progress, Started
+from convolab.training.events import (
+    Evaluated,
+    Event,
+    Finished,
+    Note,
+    Paused,
+    Progress,
+    Recovered,
+    Started,
+)
 from convolab.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -184,6 +193,8 @@ class _Screen:
                 )
         elif isinstance(event, Paused):
             self.say(event.reason or "Paused from elsewhere; waiting.")
+        elif isinstance(event, Note | Recovered):
+            self.say(event.message)
         elif isinstance(event, Progress) and self.live and self.task is not None:
             left = f" · {duration(event.seconds_left)} left" if event.seconds_left is not None else ""
             self.bar.update(
