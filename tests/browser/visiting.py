@@ -68,9 +68,13 @@ class Lab:
         self._end(signal.SIGKILL)
 
     def errors(self) -> list[str]:
-        """Lines of the server's output that tell of an exception."""
-        text = self.log.read_text(errors="replace")
-        return [line for line in text.splitlines() if "Traceback" in line or "ERROR" in line]
+        """Exceptions in the server's output, each with the lines that tell where it came from."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return [
+            "\n".join(lines[max(0, at - 3) : at + 60])
+            for at, line in enumerate(lines)
+            if "Traceback" in line or "ERROR" in line
+        ]
 
     def _end(self, how: signal.Signals) -> None:
         if self.process is None:
