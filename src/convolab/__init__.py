@@ -24,6 +24,7 @@ _HOME_OF = {
     "ConvolabError": "errors",
     "Dataset": "datasets",
     "Evaluation": "evaluation",
+    "Inspector": "activations",
     "Network": "networks",
     "PRESETS": "networks",
     "Training": "training",

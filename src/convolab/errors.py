@@ -33,6 +33,10 @@ class TrainingError(ConvolabError):
     """Training had to stop: the loss is not finite, memory is short, …"""
 
 
+class UnitError(ConvolabError):
+    """A layer or unit to look at that the network does not have."""
+
+
 class ConvolabWarning(UserWarning):
     """Something worth saying that stops nothing."""
 
