@@ -84,8 +84,10 @@ def visitor(_one_browser_profile: BrowserContext) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(lab: Lab, visitor: BrowserContext) -> Page:
-    """The Build room as a new visitor finds it."""
+def page(lab: Lab, visitor: BrowserContext) -> Iterator[Page]:
+    """The Build room as a new visitor finds it; complains about exceptions of the lab."""
+    before = len(lab.errors())
     page = visitor.new_page()
     open_room(page, lab)
-    return page
+    yield page
+    assert lab.errors()[before:] == []

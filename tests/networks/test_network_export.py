@@ -316,7 +316,7 @@ def test_the_script_normalises_alike(normalization: str, tmp_path: Path) -> None
     assert torch.allclose(result, (images[:50] - mean) / std, atol=1e-4)
 
 
-def test_the_script_augments_alike(tmp_path: Path) -> None:
+def test_the_script_augments_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = preset("fully-connected", (3, 8, 10), 10)
     flip = names(script(tmp_path, network, TrainingSettings(flip=True)))["augment"]
     images = torch.rand(200, 3, 8, 10)
@@ -332,6 +332,14 @@ def test_the_script_augments_alike(tmp_path: Path) -> None:
     found = (windows == shift).flatten(2).all(2)
     assert found.any(0).all()
     assert found.any(1).all()  # every move occurs
+
+    square = torch.rand(5, 3, 10, 10)
+    turn = names(script(tmp_path, network, TrainingSettings(rotation=90)))["augment"]
+    thicken = names(script(tmp_path, network, TrainingSettings(stroke=1.0)))["augment"]
+    with monkeypatch.context() as patch:  # the largest turn and the thickest stroke are drawn
+        patch.setattr(torch, "rand", torch.ones)
+        torch.testing.assert_close(turn(square), square.rot90(1, (2, 3)), atol=1e-4, rtol=0)
+        torch.testing.assert_close(thicken(square), torch.nn.functional.max_pool2d(square, 3, 1, 1))
 
     cut = names(script(tmp_path, network, TrainingSettings(cutout=3)))["augment"]
     colour = torch.tensor([2.0, 3.0, 4.0]).view(1, 3, 1, 1)
@@ -422,7 +430,12 @@ def test_the_script_finds_data_where_the_lab_keeps_them(
     assert find() == datasets_dir() / "mine"
 
 
-@pytest.mark.parametrize("settings", [None, *(choice[1] for choice in RUNS.values())], ids=["default", *RUNS])
+CHANGED = TrainingSettings(epochs=1, rotation=10, scaling=0.1, stroke=0.3, schedule="step")
+
+
+@pytest.mark.parametrize(
+    "settings", [None, CHANGED, *(choice[1] for choice in RUNS.values())], ids=["default", "changed", *RUNS]
+)
 def test_the_script_is_clean_code_without_convolab(settings: TrainingSettings | None, tmp_path: Path) -> None:
     for network in (RESIDUAL, LAYERS.changed(initialization="dirac"), preset("lenet-5", (1, 28, 28), 10)):
         path = script(tmp_path, network, settings)

@@ -67,6 +67,45 @@ def test_cutout_covers_all_pixels_of_the_middle_equally_often():
     assert blank[1:-1, 1:-1].max() < 1.2 * 9 / (H * W)
 
 
+def test_rotation_is_numpys_quarter_turn_at_90_degrees_and_nothing_at_0():
+    square = images()[:, :, :H].contiguous()
+    augmentation = Augmentation(H, H, rotation=90)
+    turns = torch.tensor([0.0, 0.5, 1.0, -0.5]) * torch.pi
+    after = augmentation.apply(square[:4], Draws(turn=turns)).numpy()
+    for old, new, quarters in zip(square.numpy(), after, (0, 1, 2, -1), strict=False):
+        np.testing.assert_allclose(new.astype(int), np.rot90(old, quarters).astype(int), atol=1)
+
+
+def test_a_square_scaled_twice_as_large_is_twice_as_large():
+    before = torch.zeros(1, 16, 20, 1, dtype=torch.uint8)
+    before[:, 6:10, 8:12] = 255
+    for scale, side in ((2.0, 8), (1.0, 4), (0.5, 2)):
+        after = Augmentation(16, 20, scaling=1.0).apply(before, Draws(scale=torch.tensor([scale])))
+        assert (
+            abs(float(after[:, 4:12, 5:15].float().sum()) / 255 - side**2) < 0.1
+        )  # mirrors of it farther out
+        middle = after[0, 8 - side // 2 : 8 + side // 2, 10 - side // 2 : 10 + side // 2]
+        assert middle.float().mean() > 0.7 * 255
+
+
+def test_stroke_of_one_pixel_is_a_grey_dilation_or_erosion():
+    before = images(2)
+    after = Augmentation(H, W, stroke=1.0).apply(before, Draws(stroke=torch.tensor([1.0, -1.0]))).numpy()
+    padded = [np.pad(old, ((1, 1), (1, 1), (0, 0)), mode="edge") for old in before.numpy()]
+    windows = [np.lib.stride_tricks.sliding_window_view(p, (3, 3), (0, 1)) for p in padded]
+    np.testing.assert_array_equal(after[0], windows[0].max((-2, -1)))
+    np.testing.assert_array_equal(after[1], windows[1].min((-2, -1)))
+
+
+def test_turns_scales_and_strokes_stay_in_their_ranges_and_fill_them():
+    draws = drawn(made(rotation=30, scaling=0.25, stroke=0.5), 5000)
+    assert draws.turn.abs().max() <= np.pi / 6 < draws.turn.abs().max() * 1.01
+    assert 0.8 <= draws.scale.min() < 0.81
+    assert 1.24 < draws.scale.max() <= 1.25
+    assert 0.49 < draws.stroke.max() <= 0.5
+    assert abs(float(draws.scale.log().mean())) < 0.01
+
+
 def test_same_generator_same_result_and_the_data_set_is_left_alone():
     augmentation, before = made(flip=True, shift=3, cutout=2), images()
     kept = before.clone()
@@ -77,7 +116,8 @@ def test_same_generator_same_result_and_the_data_set_is_left_alone():
 
 
 def test_turning_one_change_on_does_not_alter_the_others():
-    alone, together = drawn(made(flip=True)), drawn(made(flip=True, shift=3, cutout=2))
+    alone = drawn(made(flip=True))
+    together = drawn(made(flip=True, shift=3, cutout=2, rotation=5, scaling=0.1, stroke=0.2))
     assert torch.equal(alone.flip, together.flip)
     assert alone.shift is None
     assert alone.cutout is None

@@ -226,7 +226,7 @@ class Predictor:
         import torch
 
         model, normalize = self._ready()
-        images = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 2, 3, 1)))
+        images = torch.from_numpy(np.array(pixels.transpose(0, 2, 3, 1)))
         with torch.inference_mode():
             return torch.softmax(model(normalize(images)).float(), 1).numpy()
 

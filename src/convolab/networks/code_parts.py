@@ -165,6 +165,21 @@ SHIFT = """    # What comes in at one edge is mirrored there.
     images = torch.stack([image[:, y : y + height, x : x + width] for image, (y, x) in zip(padded, corners)])
 """
 
+TURN = """    # Turned and scaled around the middle; what comes in at the edges is mirrored there.
+    turn = (torch.rand(count) * 2 - 1) * math.radians(ROTATION)
+    scale = (1 + SCALING) ** (torch.rand(count) * 2 - 1)
+    cosine, sine, zero = turn.cos() / scale, turn.sin() / scale, torch.zeros(count)
+    rows = [cosine, -sine * height / width, zero, sine * width / height, cosine, zero]
+    grid = F.affine_grid(torch.stack(rows, 1).view(count, 2, 3), list(images.shape), align_corners=False)
+    images = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+"""
+
+STROKE = """    # Bright areas grow or shrink.
+    share = ((torch.rand(count) * 2 - 1) * STROKE).view(-1, 1, 1, 1)
+    most, least = F.max_pool2d(images, 3, 1, 1), -F.max_pool2d(-images, 3, 1, 1)
+    images = images + torch.where(share > 0, share * (most - images), share * (images - least))
+"""
+
 CUTOUT = """    # A square around a random centre gets the mean colour.
     rows = torch.arange(height) - torch.randint(0, height, (count, 1)) + CUTOUT // 2
     columns = torch.arange(width) - torch.randint(0, width, (count, 1)) + CUTOUT // 2

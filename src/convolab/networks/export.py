@@ -31,7 +31,7 @@ def to_code(network: Network, settings: TrainingSettings | None = None, dataset:
     sections = [
         _head(network, settings, dataset),
         parts.IMPORTS.format(
-            math="import math\n" if settings.schedule in ("cosine", "one-cycle") else "",
+            math="import math\n" if _needs_math(settings) else "",
             time="import time\n" if settings.budget is not None else "",
         ),
         _constants(network, settings, dataset),
@@ -75,6 +75,9 @@ def _constants(network: Network, s: TrainingSettings, dataset: str) -> str:
         f"BATCH_SIZE = {s.batch_size}",
         *([f"LABEL_SMOOTHING = {s.label_smoothing!r}"] if s.label_smoothing else []),
         *([f"SHIFT = {s.shift}  # pixels"] if s.shift else []),
+        *([f"ROTATION = {s.rotation!r}  # degrees"] if s.rotation or s.scaling else []),
+        *([f"SCALING = {s.scaling!r}  # share of the size"] if s.rotation or s.scaling else []),
+        *([f"STROKE = {s.stroke!r}  # pixels"] if s.stroke else []),
         *([f"CUTOUT = {s.cutout}  # pixels"] if s.cutout else []),
         *([f"STEP_FACTOR = {s.step_factor!r}"] if s.schedule == "step" else []),
         *([f"WARMUP = {s.warmup!r}  # share of training"] if s.schedule == "one-cycle" else []),
@@ -123,12 +126,22 @@ def _network(network: Network) -> str:
     )
 
 
+def _needs_math(s: TrainingSettings) -> bool:
+    return s.schedule in ("cosine", "one-cycle") or bool(s.rotation or s.scaling)
+
+
 def _augments(s: TrainingSettings) -> bool:
-    return bool(s.flip or s.shift or s.cutout)
+    return bool(s.flip or s.shift or s.rotation or s.scaling or s.stroke or s.cutout)
 
 
 def _augment(s: TrainingSettings) -> str:
-    chosen = ((s.flip, parts.FLIP), (s.shift, parts.SHIFT), (s.cutout, parts.CUTOUT))
+    chosen = (
+        (s.flip, parts.FLIP),
+        (s.shift, parts.SHIFT),
+        (s.rotation or s.scaling, parts.TURN),
+        (s.stroke, parts.STROKE),
+        (s.cutout, parts.CUTOUT),
+    )
     steps = "".join(part for on, part in chosen if on)
     return parts.AUGMENT.format(arguments="images, colour" if s.cutout else "images", steps=steps)
 

@@ -1,4 +1,4 @@
-"""Augmentation of training images: flip, shift and cutout, on whole batches of uint8 images.
+"""Augmentation of training images: flip, shift, rotation, scaling, stroke width and cutout, on whole batches.
 
 What happens to an example is drawn for a whole epoch at once, from a generator of its own, so that it depends
 on nothing but the seed, the epoch and the example's place in it.
@@ -6,10 +6,12 @@ on nothing but the seed, the epoch and the example's place in it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from convolab.errors import SettingsError
 from convolab.training.settings import TrainingSettings
@@ -25,13 +27,22 @@ class Draws:
     """int64 (N, 2): pixels to move down and to the right."""
     cutout: Tensor | None = None
     """int64 (N, 2): row and column of the centre of the blank square."""
+    turn: Tensor | None = None
+    """float32 (N,): radians to turn counter-clockwise."""
+    scale: Tensor | None = None
+    """float32 (N,): factor on the size of what is in the image."""
+    stroke: Tensor | None = None
+    """float32 (N,): pixels by which bright areas grow at each edge; negative: shrink."""
 
     def __getitem__(self, part: slice) -> Draws:
-        return Draws(*(None if t is None else t[part] for t in (self.flip, self.shift, self.cutout)))
+        return Draws(*(None if t is None else t[part] for t in self._tensors()))
 
     def to(self, device: torch.device) -> Draws:
         """The same draws on another device."""
-        return Draws(*(None if t is None else t.to(device) for t in (self.flip, self.shift, self.cutout)))
+        return Draws(*(None if t is None else t.to(device) for t in self._tensors()))
+
+    def _tensors(self) -> list[Tensor | None]:
+        return [getattr(self, field.name) for field in fields(self)]
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,11 @@ class Augmentation:
     cutout: int = 0
     fill: Tensor | None = None
     """uint8 (C,), needed for cutout."""
+    rotation: float = 0.0
+    """Degrees."""
+    scaling: float = 0.0
+    stroke: float = 0.0
+    """Pixels, at most 1."""
 
     @classmethod
     def of(cls, settings: TrainingSettings, height: int, width: int, fill: Tensor | None) -> Augmentation:
@@ -64,27 +80,45 @@ class Augmentation:
             raise SettingsError(
                 f"Cutout {settings.cutout} would blank whole {size} images; choose at most {side - 1}."
             )
-        return cls(height, width, settings.flip, settings.shift, settings.cutout, fill)
+        return cls(
+            height,
+            width,
+            settings.flip,
+            settings.shift,
+            settings.cutout,
+            fill,
+            settings.rotation,
+            settings.scaling,
+            settings.stroke,
+        )
 
     def __bool__(self) -> bool:
-        return bool(self.flip or self.shift or self.cutout)
+        return bool(self.flip or self.shift or self.cutout or self.rotation or self.scaling or self.stroke)
 
     def draw(self, count: int, generator: torch.Generator) -> Draws:
         """Choose what happens to ``count`` images. No setting changes another's draws."""
         flip = torch.rand(count, generator=generator) < 0.5
         moves = torch.rand(count, 2, generator=generator, dtype=torch.float64)
         centres = torch.rand(count, 2, generator=generator, dtype=torch.float64)
+        # Between -1 and 1: how far to turn, to scale, to thicken.
+        turns, scales, strokes = (torch.rand(3, count, generator=generator) * 2 - 1).unbind()
         size = torch.tensor([self.height, self.width], dtype=torch.float64)
         return Draws(
             flip if self.flip else None,
             (moves * (2 * self.shift + 1)).floor().long() - self.shift if self.shift else None,
             (centres * size).floor().long() if self.cutout else None,
+            turns * math.radians(self.rotation) if self.rotation else None,
+            # As often k times larger as k times smaller.
+            torch.exp(scales * math.log1p(self.scaling)) if self.scaling else None,
+            strokes * self.stroke if self.stroke else None,
         )
 
     def apply(self, images: Tensor, draws: Draws) -> Tensor:
         """The changed images; uint8 (N, H, W, C) in and out. ``images`` itself stays as it is."""
         if draws.flip is not None or draws.shift is not None:
             images = self._move(images, draws)
+        if draws.turn is not None or draws.scale is not None or draws.stroke is not None:
+            images = self._redraw(images, draws)
         if draws.cutout is not None:
             images = self._cut(images, draws.cutout)
         return images
@@ -104,6 +138,14 @@ class Augmentation:
         pixels = images.reshape(-1, images.shape[3])
         return pixels.index_select(0, index.reshape(-1)).view(images.shape)
 
+    def _redraw(self, images: Tensor, draws: Draws) -> Tensor:
+        pixels = images.permute(0, 3, 1, 2).float()
+        if draws.turn is not None or draws.scale is not None:
+            pixels = _turned(pixels, draws.turn, draws.scale)
+        if draws.stroke is not None:
+            pixels = _thickened(pixels, draws.stroke)
+        return pixels.round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
     def _cut(self, images: Tensor, centres: Tensor) -> Tensor:
         assert self.fill is not None
         first = centres - self.cutout // 2
@@ -119,3 +161,30 @@ class Augmentation:
 def _mirrored(index: Tensor, size: int) -> Tensor:
     """Positions beyond 0 … size - 1 brought back by mirroring at the outermost pixel."""
     return (size - 1) - ((size - 1) - index.abs()).abs()
+
+
+def _turned(pixels: Tensor, turn: Tensor | None, scale: Tensor | None) -> Tensor:
+    """Turned and scaled around the middle, with bilinear interpolation; float32 (N, C, H, W) in and out.
+
+    What comes in at the edges is mirrored there.
+    """
+    count, _, height, width = pixels.shape
+    turn = torch.zeros(count, device=pixels.device) if turn is None else turn
+    shrink = torch.ones_like(turn) if scale is None else 1 / scale
+    cosine, sine, none = turn.cos() * shrink, turn.sin() * shrink, torch.zeros_like(turn)
+    # From places in the result to places in the image, both from -1 to 1 along each side.
+    rows = (cosine, -sine * (height / width), none, sine * (width / height), cosine, none)
+    grid = functional.affine_grid(
+        torch.stack(rows, 1).view(count, 2, 3), list(pixels.shape), align_corners=False
+    )
+    return functional.grid_sample(
+        pixels, grid, mode="bilinear", padding_mode="reflection", align_corners=False
+    )
+
+
+def _thickened(pixels: Tensor, stroke: Tensor) -> Tensor:
+    """Each image some way towards the largest of its 3×3 neighbours; for negative ``stroke``, the smallest."""
+    most = functional.max_pool2d(pixels, 3, 1, 1)
+    least = -functional.max_pool2d(-pixels, 3, 1, 1)
+    share = stroke[:, None, None, None]
+    return pixels + torch.where(share > 0, share * (most - pixels), share * (pixels - least))

@@ -149,6 +149,35 @@ class TrainingSettings(Spec):
         step=1,
         group="augmentation",
     )
+    rotation: float = knob(
+        0.0,
+        "Rotation",
+        "Turn each training image by up to so many degrees at random, either way.",
+        unit="degrees",
+        minimum=0,
+        maximum=180,
+        step=5,
+        group="augmentation",
+    )
+    scaling: float = knob(
+        0.0,
+        "Scaling",
+        "Enlarge or shrink each training image at random by up to this share; 0.1 is 10 %.",
+        minimum=0,
+        maximum=0.5,
+        step=0.05,
+        group="augmentation",
+    )
+    stroke: float = knob(
+        0.0,
+        "Stroke width",
+        "Thicken or thin bright strokes of each training image at random, by up to so many pixels per edge.",
+        unit="pixels",
+        minimum=0,
+        maximum=1,
+        step=0.1,
+        group="augmentation",
+    )
     cutout: int = knob(
         0,
         "Cutout",

@@ -232,7 +232,8 @@ class NetworkColumn:
         self._state.change(network=network, preset=self._state.preset if source == target else None)
 
     def _focus(self, position: Position) -> None:
-        ui.run_javascript(f"labFocus('[data-layer=\"{number(position)}\"]')")
+        with self._place:  # the card that was pressed may be gone
+            ui.run_javascript(f"labFocus('[data-layer=\"{number(position)}\"]')")
 
 
 def _first(name: str) -> Layer:

@@ -41,7 +41,7 @@ def build_room(arguments: PageArguments) -> None:
         "training": (lambda: _training(state)) if "training" not in state.hidden else None,
     }
     shown = [name for name, draw in columns.items() if draw]
-    with box("room-page").props("data-room=build"):
+    with box("room-page").props("data-room=build") as room:
         _bar(state)
         _problems(problems)
         _tabs(shown)
@@ -51,9 +51,15 @@ def build_room(arguments: PageArguments) -> None:
                     column.props.update({"data-column": name, "aria-label": name.capitalize()})
                     columns[name]()  # type: ignore[misc]
     app.storage.client["build_query"] = None
-    state.subscribe(lambda: _write_address(state))
+
+    def write_address() -> None:
+        # What was pressed may be gone by now, as a layer's card is that was mended, but the room is not.
+        with room:
+            _write_address(state)
+
+    state.subscribe(write_address)
     # Not at once: the step from another room into this one is written into the browser's history first.
-    ui.timer(0.2, lambda: _write_address(state), once=True)
+    ui.timer(0.2, write_address, once=True)
 
 
 def _state(query: dict[str, str]) -> tuple[BuildState, tuple[str, ...]]:
