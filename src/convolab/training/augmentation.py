@@ -183,7 +183,7 @@ def _turned(pixels: Tensor, turn: Tensor | None, scale: Tensor | None) -> Tensor
 
 
 def _thickened(pixels: Tensor, stroke: Tensor) -> Tensor:
-    """Each image some way towards the largest of its 3×3 neighbours; for negative ``stroke``, the smallest."""
+    """Each image some way towards the largest of its 3×3 neighbours (``stroke`` < 0: the smallest)."""
     most = functional.max_pool2d(pixels, 3, 1, 1)
     least = -functional.max_pool2d(-pixels, 3, 1, 1)
     share = stroke[:, None, None, None]
