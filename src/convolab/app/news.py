@@ -25,7 +25,7 @@ from convolab.app.inference import Predictor, compute, parse_indices, warm_up
 from convolab.app.live import VIEWS, RunView
 from convolab.app.status import draft_status, status
 from convolab.errors import ConvolabError, DataError
-from convolab.widgets.widget import served_at
+from convolab.widgets.widget import FOLDER, served_at
 
 DRAFT = "draft-"
 """Keys of networks that are not trained yet begin so; all others are ids of runs."""
@@ -37,8 +37,9 @@ _YEAR = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 
 def install() -> None:
-    """Register the addresses and the widgets' style sheet. Called once, before serving."""
-    ui.add_head_html(f'<link rel="stylesheet" href="{served_at()}/live.css">', shared=True)
+    """Register the addresses and the widgets' style sheets. Called once, before serving."""
+    for sheet in sorted(FOLDER.glob("*.css")):
+        ui.add_head_html(f'<link rel="stylesheet" href="{served_at()}/{sheet.name}">', shared=True)
     app.on_startup(warm_up)
     app.websocket("/live/news")(news_socket)
     app.get("/live/mistakes")(mistakes)

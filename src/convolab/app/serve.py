@@ -50,11 +50,13 @@ def serve(host: str = "127.0.0.1", port: int | None = None, show: bool = True) -
     from nicegui import app, run, ui
 
     from convolab.app import background, news, pictures, theme
+    from convolab.app.look import socket as look
     from convolab.app.shell import lab
 
     theme.install()
     pictures.install()
     news.install()
+    look.install()
 
     async def start() -> None:
         print(f"convolab is at {_address(host, port)} (Ctrl-C ends it)", flush=True)
@@ -80,6 +82,8 @@ def serve(host: str = "127.0.0.1", port: int | None = None, show: bool = True) -
         # Nothing here binds to plain attributes, so the polling loop has nothing to look at.
         binding_refresh_interval=None,
         reconnect_timeout=30,
+        # Packing all activations of a network would take longer than computing them.
+        ws_per_message_deflate=False,
         session_middleware_kwargs={"max_age": 365 * 24 * 3600, "same_site": "lax"},
     )
 

@@ -11,6 +11,7 @@ from nicegui import PageArguments, run, ui
 from convolab.app import jobs, theme
 from convolab.app.about import facts
 from convolab.app.build.page import build_room
+from convolab.app.look.page import look_room
 from convolab.app.theme import box, button, dialog_box, text
 
 
@@ -30,6 +31,13 @@ ROOMS: tuple[Room, ...] = (
         "Build",
         '<path d="m12 3 9 4.5-9 4.5-9-4.5Z"/><path d="m3 12 9 4.5 9-4.5"/><path d="m3 16.5 9 4.5 9-4.5"/>',
         build_room,
+    ),
+    Room(
+        "/look",
+        "Look inside",
+        '<path d="M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12Z"/>'
+        '<circle cx="12" cy="12" r="3"/>',
+        look_room,
     ),
 )
 """The rooms that there are, in the order of the assignment."""
