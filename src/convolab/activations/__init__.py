@@ -8,11 +8,17 @@ from typing import Any
 # Names are imported when first used: levels have to be there without PyTorch.
 _HOME_OF = {
     "Activations": "inspector",
+    "Confusion": "confusing",
+    "Exciting": "excitation",
     "Inspector": "inspector",
     "Level": "levels",
     "Prediction": "prediction",
     "Unit": "units",
     "UnitInput": "units",
+    "confuse": "confusing",
+    "exciting": "excitation",
+    "harley_network": "harley",
+    "load_harley": "harley",
     "parse_unit": "inspector",
 }
 
