@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from convolab.cli import data, doctor, networks, runs, train
+from convolab.cli import data, doctor, networks, runs, style, train
 
 app = typer.Typer(
     help="convolab, the laboratory for convolutional neural networks. Without a command it serves the lab.",
@@ -50,6 +50,10 @@ app.command("networks")(networks.networks)
 app.add_typer(data.app, name="data")
 app.add_typer(runs.app, name="runs")
 app.command("export")(networks.export)
+app.command("transfer")(style.transfer)
+app.command("rebuild")(style.rebuild)
+app.command("style-diff")(style.style_diff)
+app.command("content-diff")(style.content_diff)
 app.command("doctor")(doctor.doctor)
 
 

@@ -72,17 +72,36 @@ def _own_folder() -> Path:
 
 
 @app.command()
-def fetch(names: Annotated[list[str], typer.Argument(help="Data sets; 'all' for every one.")]) -> None:
+def fetch(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="Data sets ('all' for every one), or vgg-16, vgg-19: weights of a feature network."
+        ),
+    ],
+) -> None:
     """Fetch data sets from the first source that answers, check and convert them."""
     from convolab.datasets import catalogue, load
+    from convolab.style.vgg import VGGS
 
     wanted = [entry.name for entry in catalogue() if not entry.own] if names == ["all"] else names
     for name in wanted:
+        if name in VGGS:
+            _fetch_weights(name)
+            continue
         with fetching() as progress:
             found = load(name, progress=progress)
         print(
             f"{found.title}: {len(found.train_labels):,} training and {len(found.test_labels):,} test images."
         )
+
+
+def _fetch_weights(name: str) -> None:
+    from convolab.style.weights import fetch_weights
+
+    with fetching() as progress:
+        path = fetch_weights(name, progress)
+    print(f"{name}: {size(path.stat().st_size)} of weights, the feature network of style transfer.")
 
 
 @app.command()

@@ -65,6 +65,9 @@ _PANELS = {
     "augmentation": "Augmentation",
     "run": "Run",
     "stop": "When to stop",
+    "measure": "What is minimised",
+    "picture": "Picture",
+    "network": "Feature network",
 }
 
 
@@ -79,7 +82,7 @@ def _option(field: Knob) -> inspect.Parameter:
         text += f" {field.range_text[0].upper()}{field.range_text[1:]}."
     # Rich would take "[-1, 1]" for markup.
     text = text.replace("[", "\\[")
-    if field.default is not None and field.kind != "bool":
+    if field.default not in (None, "") and field.kind != "bool":
         default = str(field.default).replace("[", "\\[")
         text += f" Default: {default}."
     flag = "--" + field.name.replace("_", "-")

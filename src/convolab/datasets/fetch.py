@@ -1,9 +1,13 @@
-"""Fetching a built-in data set: the first source that answers, checked, converted, and put in place whole."""
+"""Fetching a built-in data set: the first source that answers, checked, converted, and put in place whole.
+
+`fetch_whole` does the same for anything else that has sources: the weights of feature networks.
+"""
 
 from __future__ import annotations
 
 import datetime
 import errno
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,27 +35,54 @@ def fetch(item: BuiltIn, progress: Report | None = None) -> Path:
     Safe to call from several processes at once: one fetches, the others wait for it. Raises DataError that
     lists each source with the reason it failed.
     """
+    target = datasets_dir() / item.name
+    fetch_whole(
+        item.name,
+        item.title,
+        item.sources,
+        whole=lambda: _is_whole(target),
+        receive=lambda source, work: _from_source(item, source, work, target, progress),
+        room=_room(item),
+        progress=progress,
+    )
+    return target
+
+
+def fetch_whole(
+    name: str,
+    title: str,
+    sources: Sequence[Source],
+    *,
+    whole: Callable[[], bool],
+    receive: Callable[[Source, Path], None],
+    room: str,
+    progress: Report | None = None,
+) -> None:
+    """Let ``receive(source, work)`` bring something that can be fetched from the first source that answers.
+
+    Nothing happens where it is ``whole`` already. ``receive`` raises SourceFailed for a source that does not
+    do; ``work`` is a folder of its own, beside the data sets. Files put into ``hand_folder(name)`` are tried
+    first. Safe to call from several processes at once. Raises DataError that lists each source and why not.
+    """
+    if whole():
+        return
     parent = datasets_dir()
-    target = parent / item.name
-    if _is_whole(target):
-        return target
-    lock = store.lock(parent, item.name)
+    lock = store.lock(parent, name)
     waiting: Meter | None = None
     while True:
         try:
             lock.acquire(timeout=0.5)
             break
         except Timeout:
-            waiting = waiting or Meter(progress, f"Waiting for another process that is fetching {item.title}")
+            waiting = waiting or Meter(progress, f"Waiting for another process that is fetching {title}")
             waiting.at(0)
         except OSError as error:
             raise DataError(f"The folder {parent} cannot be written: {error.strerror}.") from None
     try:
-        if not _is_whole(target):
-            _fetch_locked(item, parent, target, progress)
+        if not whole():
+            _first_that_does(name, title, sources, receive, room)
     finally:
         lock.release()
-    return target
 
 
 def _is_whole(folder: Path) -> bool:
@@ -61,15 +92,17 @@ def _is_whole(folder: Path) -> bool:
         return False
 
 
-def _fetch_locked(item: BuiltIn, parent: Path, target: Path, progress: Report | None) -> None:
-    by_hand = ByHand(hand_folder(item.name))
-    sources: list[Source] = [by_hand, *item.sources] if by_hand.bytes else [*item.sources]
+def _first_that_does(
+    name: str, title: str, sources: Sequence[Source], receive: Callable[[Source, Path], None], room: str
+) -> None:
+    parent = datasets_dir()
+    by_hand = ByHand(hand_folder(name))
     failures: list[str] = []
     try:
-        for source in sources:
-            with store.workspace(parent, item.name) as work:
+        for source in [by_hand, *sources] if by_hand.bytes else sources:
+            with store.workspace(parent, name) as work:
                 try:
-                    _from_source(item, source, work, target, progress)
+                    receive(source, work)
                 except SourceFailed as error:
                     failures.append(f"{source.title}: {error}")
                 else:
@@ -77,14 +110,14 @@ def _fetch_locked(item: BuiltIn, parent: Path, target: Path, progress: Report | 
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise DataError(
-                f"The disk is full: {item.title} needs {_room(item)} in {parent}; make room and try again."
+                f"The disk is full: {title} needs {room} in {parent}; make room and try again."
             ) from None
-        raise DataError(f"{item.title} cannot be kept in {parent}: {error.strerror or error}.") from None
-    ways = "; or ".join(source.by_hand for source in item.sources)
+        raise DataError(f"{title} cannot be kept in {parent}: {error.strerror or error}.") from None
+    ways = "; or ".join(source.by_hand for source in sources)
     raise DataError(
-        f"{item.title} could not be fetched. Tried: {'; '.join(failures)}. "
+        f"{title} could not be fetched. Tried: {'; '.join(failures)}. "
         f"To bring it by hand, on any machine {ways}; "
-        f"then put the files into {hand_folder(item.name)} and try again."
+        f"then put the files into {hand_folder(name)} and try again."
     )
 
 

@@ -1,4 +1,4 @@
-"""Where bytes come from: web sites, packages of npm and Debian, and a folder that is filled by hand.
+"""Where bytes come from: web sites, packages of npm, PyPI and Debian, and a folder that is filled by hand.
 
 Each source puts files into a folder or raises `SourceFailed` with the reason. A source never decides whether
 the content is right: that is checked after decoding, the same for all of them (`fetch`).
@@ -7,11 +7,13 @@ the content is right: that is checked after decoding, the same for all of them (
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -123,6 +125,35 @@ class NpmPackage(Source):
         _check_package(folder, "*.tgz", self.sha256, "npm pack")
 
 
+class PypiPackage(Source):
+    """A package of PyPI (a wheel), known by its exact version, size in bytes and SHA-256."""
+
+    def __init__(self, name: str, version: str, size: int, sha256: str) -> None:
+        self.name, self.version, self.bytes, self.sha256 = name, version, size, sha256
+        self.title = f"PyPI package {name}=={version}"
+        self.by_hand = f"run 'pip download --no-deps {name}=={version}'"
+
+    def fetch(self, folder: Path, meter: Meter) -> None:
+        """Run ``pip download``, which runs nothing of a wheel."""
+        unfinished = folder / "pip-temporary"
+        unfinished.mkdir()
+        options = ["--no-deps", "--only-binary=:all:", "--no-cache-dir", "--disable-pip-version-check"]
+        options += ["--retries", "1", "--timeout", "15", "--dest", str(folder)]
+        # pip downloads into a temporary folder; this one's growth is the progress that it does not tell.
+        environment = {**os.environ, "TMPDIR": str(unfinished), "TMP": str(unfinished)}
+        command = [*_pip(), "download", *options, f"{self.name}=={self.version}"]
+        _run(command, folder, meter, self.bytes, environment)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        _check_package(folder, "*.whl", self.sha256, "pip download")
+
+
+def _pip() -> list[str]:
+    """The command for pip: that of this Python, else one on the path (environments may be made without)."""
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip"]
+    return [_client("pip")]
+
+
 class DebianPackage(Source):
     """A package of Debian, known by its exact version, size in bytes and SHA-256."""
 
@@ -215,11 +246,23 @@ def _reach(address: str) -> None:
         raise SourceFailed(f"it cannot be reached from here ({failed[0]})")
 
 
-def _run(command: Sequence[str], folder: Path, meter: Meter | None, expected: int) -> None:
+def _run(
+    command: Sequence[str],
+    folder: Path,
+    meter: Meter | None,
+    expected: int,
+    environment: dict[str, str] | None = None,
+) -> None:
     """Run a package client in ``folder`` and report how much has come. Ends it with us, whatever happens."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=environment,
         )
         try:
             seen, changed = -1, time.monotonic()
@@ -266,12 +309,12 @@ def _size(folder: Path) -> int:
 def _gist(said: str) -> str:
     """The most telling line of what a package client complained."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith(("E:", "npm error", "npm ERR!"))]
+    errors = [line for line in lines if line.startswith(("E:", "npm error", "npm ERR!", "ERROR:"))]
     telling = [
         line for line in errors if "code E" not in line and "errno" not in line and "syscall" not in line
     ]
     line = (telling or errors or lines or [""])[0]
-    for prefix in ("E:", "npm error", "npm ERR!"):
+    for prefix in ("E:", "npm error", "npm ERR!", "ERROR:"):
         line = line.removeprefix(prefix).strip()
     return line[:200]
 

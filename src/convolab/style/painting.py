@@ -1,0 +1,254 @@
+"""A picture being painted: its parts, its levels from coarse to fine, its optimizer; saved and restored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from torch import Tensor
+
+from convolab.errors import SettingsError, TrainingError
+from convolab.style import tiles
+from convolab.style.features import FeatureNetwork
+from convolab.style.loading import load_network
+from convolab.style.objective import Objective, StyleTarget, Weights, style_target
+from convolab.style.optimize import Adam, Lbfgs, Optimizer
+from convolab.style.pictures import (
+    Picture,
+    fitted,
+    like_brightness,
+    luminance,
+    mask_tensor,
+    read_mask,
+    read_picture,
+    resized,
+    to_image,
+    to_tensor,
+    with_colors_of,
+)
+from convolab.style.schedule import Clock, levels
+from convolab.style.settings import TransferSettings
+from convolab.training.device import choose_device
+from convolab.training.files import read_metadata, read_tensors, why_not_written, write_tensors
+
+if TYPE_CHECKING:
+    from convolab.datasets.progress import Report
+
+KIND = "convolab transfer"
+
+
+class Painting:
+    """All that a transfer knows between two steps; `Transfer` adds the loop.
+
+    Raises ConvolabError with one sentence if the parts do not fit together.
+    """
+
+    def __init__(
+        self,
+        content: Picture,
+        styles: Picture | Sequence[Picture],
+        settings: TransferSettings,
+        masks: Sequence[Picture] = (),
+        network: FeatureNetwork | None = None,
+        progress: Report | None = None,
+    ) -> None:
+        self.settings = settings
+        self.content = read_picture(content)
+        pictures = [styles] if isinstance(styles, str | bytes | Path | Image.Image) else list(styles)
+        self.styles = [read_picture(style) for style in pictures]
+        self.masks = [read_mask(mask) for mask in masks]
+        self._check_parts()
+        self.start = None if settings.start in ("noise", "content") else read_picture(settings.start)
+        self.network = network or load_network(settings.network, settings.pooling, settings.padding, progress)
+        self.network.check((*settings.content_names, *settings.style_names))
+        self.device = choose_device("auto")
+        self.network.to(self.device)
+        self.weights = Weights(settings.weight, settings.layer_weights, settings.tv)
+        self.plan = levels(settings.size, settings.coarse_to_fine, settings.most_steps, settings.budget)
+        self.clock = Clock(self.plan, settings.budget)
+        self.level = 0
+        self.step = 0
+        self.done = 0
+        """Steps at the present level."""
+        self.optimizer: Optimizer | None = None
+        self.objective: Objective | None = None
+        self._tilings = [self._tiling(level.size) for level in self.plan]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the picture at the present level."""
+        return self._size(self.plan[self.level].size)
+
+    def picture(self) -> Image.Image:
+        """The best picture so far, as it would be saved."""
+        if self.optimizer is None:
+            return self.content.resize(self.size, Image.Resampling.LANCZOS)
+        return to_image(self._finish_colors(self.optimizer.picture))
+
+    # ---------------------------------------------------------------- levels
+
+    def _prepare(self) -> None:
+        """Targets and optimizer of the present level, once."""
+        if self.objective is not None:
+            return
+        width, height = self.size
+        content = self._content(width, height)
+        styles = [self._style(style, content) for style in self.styles]
+        masks = [mask_tensor(mask, height, width).to(self.device) for mask in self.masks]
+        settings = self.settings
+        self.objective = Objective(
+            self.network,
+            content,
+            styles,
+            self.weights,
+            content_layers=settings.content_names,
+            style_layers=settings.style_names,
+            measure=settings.style_loss,
+            blend=settings.blend_for(len(self.styles)),
+            masks=masks,
+            tiling=self._tilings[self.level],
+        )
+        if self.optimizer is None:
+            self.optimizer = self._optimizer(self._first(width, height))
+
+    def _next_level(self) -> None:
+        assert self.optimizer is not None
+        self.level += 1
+        self.done = 0
+        width, height = self.size
+        self.objective = None
+        self.optimizer = self._optimizer(resized(self.optimizer.picture, height, width))
+
+    def _optimizer(self, picture: Tensor) -> Optimizer:
+        settings = self.settings
+        if settings.optimizer == "adam":
+            return Adam(picture, settings.learning_rate, settings.beta1, settings.beta2)
+        return Lbfgs(picture, settings.history)
+
+    # ---------------------------------------------------------------- pictures
+
+    def _size(self, size: int) -> tuple[int, int]:
+        return fitted(self.content.width, self.content.height, size)
+
+    def _content(self, width: int, height: int) -> Tensor:
+        content = to_tensor(self.content, width, height).to(self.device)
+        if self.settings.preserve_color:
+            return luminance(content).expand(-1, 3, -1, -1).contiguous()
+        return content
+
+    def _style(self, style: Image.Image, content: Tensor) -> StyleTarget:
+        """A style learned at the scale that gives it the wanted stroke size on a picture of this size."""
+        width, height = self._style_size(style, content.shape[3], content.shape[2])
+        picture = to_tensor(style, width, height).to(self.device)
+        if self.settings.preserve_color:
+            picture = like_brightness(picture, content)
+        layers = self.settings.style_names
+        tiling = tiles.plan(self.network, layers, width, height, self.settings.memory_mb)
+        return style_target(self.network, picture, layers, self.settings.style_loss, tiling)
+
+    def _style_size(self, style: Image.Image, width: int, height: int) -> tuple[int, int]:
+        """With stroke size 1 the style picture has the area of the picture that is painted."""
+        scale = self.settings.stroke_size * math.sqrt(width * height / (style.width * style.height))
+        least = max(32, self.network.smallest(self.settings.style_names))
+        scale = max(scale, least / min(style.size))
+        return round(style.width * scale), round(style.height * scale)
+
+    def _first(self, width: int, height: int) -> Tensor:
+        """The first guess."""
+        if self.settings.start == "content":
+            return self._content(width, height)
+        if self.start is not None:
+            picture = to_tensor(self.start, width, height).to(self.device)
+            if self.settings.preserve_color:
+                picture = luminance(picture).expand(-1, 3, -1, -1).contiguous()
+            return picture
+        generator = torch.Generator().manual_seed(self.settings.seed)
+        noise = torch.rand((1, 3, height, width), generator=generator)
+        return (0.25 + 0.5 * noise).to(self.device)
+
+    def _finish_colors(self, picture: Tensor) -> Tensor:
+        if not self.settings.preserve_color:
+            return picture
+        photo = to_tensor(self.content, picture.shape[3], picture.shape[2]).to(self.device)
+        return with_colors_of(picture, photo)
+
+    # ---------------------------------------------------------------- memory and files
+
+    def _tiling(self, size: int) -> tiles.Tiling | None:
+        settings = self.settings
+        width, height = self._size(size)
+        layers = (*settings.content_names, *settings.style_names)
+        # Three values of four bytes for each vector of the optimizer, and the maps of the content layers.
+        vectors = 2 * settings.history + 8 if settings.optimizer == "lbfgs" else 8
+        kept = 12 * vectors + sum(
+            4 * self.network.maps(layer) / self.network.stride(layer) ** 2 for layer in settings.content_names
+        )
+        return tiles.plan(self.network, layers, width, height, settings.memory_mb, kept)
+
+    def _check_parts(self) -> None:
+        if not self.styles:
+            raise SettingsError("A transfer needs at least one style picture.")
+        if self.masks and len(self.masks) != len(self.styles):
+            raise SettingsError(
+                f"There are {len(self.styles)} style pictures but {len(self.masks)} masks; "
+                "give one mask for each."
+            )
+        try:
+            self.settings.blend_for(len(self.styles))
+        except ValueError as error:
+            raise SettingsError(f"{str(error)[0].upper()}{str(error)[1:]}.") from None
+
+    def _fingerprint(self) -> str:
+        """What has to be the same for a saved state to fit: pictures, masks, most settings."""
+        found = hashlib.sha256()
+        for picture in (self.content, *self.styles, *self.masks):
+            found.update(repr(picture.size).encode() + picture.tobytes())
+        changeable = {"weight", "style_weights", "tv", "memory_mb", "precision"}
+        found.update(json.dumps(self.settings.model_dump(exclude=changeable), sort_keys=True).encode())
+        return found.hexdigest()
+
+    def save(self, path: str | Path) -> None:
+        """Save all that is needed to go on. TrainingError if the file cannot be written."""
+        if self.optimizer is None:
+            return
+        weights = self.weights
+        record = {
+            "fingerprint": self._fingerprint(),
+            "level": self.level,
+            "step": self.step,
+            "done": self.done,
+            "seconds": self.clock.seconds,
+            "weights": [weights.weight, list(weights.style), weights.tv],
+        }
+        tensors = {name: tensor.cpu() for name, tensor in self.optimizer.state().items()}
+        try:
+            write_tensors(Path(path), tensors, {"kind": KIND, "record": json.dumps(record)})
+        except OSError as error:
+            raise TrainingError(f"The transfer could not be saved: {why_not_written(error)}.") from error
+
+    def restore(self, path: Path) -> None:
+        """Go on from what `save` wrote. TrainingError if it cannot be read or is of another transfer."""
+        try:
+            metadata, _ = read_metadata(path)
+            record = json.loads(metadata["record"]) if metadata.get("kind") == KIND else None
+            tensors = read_tensors(path) if record else {}
+        except (OSError, SafetensorError, ValueError, KeyError) as error:
+            raise TrainingError(f"{path} cannot be read: it is damaged or cut short.") from error
+        if record is None:
+            raise TrainingError(f"{path} is no saved transfer.")
+        if record["fingerprint"] != self._fingerprint():
+            raise TrainingError(f"{path} was saved with other pictures or settings; remove it to start anew.")
+        self.level, self.step, self.done = record["level"], record["step"], record["done"]
+        self.clock.seconds = record["seconds"]
+        weight, style, tv = record["weights"]
+        self.weights = Weights(weight, tuple(style), tv)
+        tensors = {name: t if name == "numbers" else t.to(self.device) for name, t in tensors.items()}
+        self.optimizer = self._optimizer(tensors["picture"])
+        self.optimizer.restore(tensors)
