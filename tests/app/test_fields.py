@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from convolab.app.build.fields import from_text, shape_text, tip, to_text
+from convolab.app.build.fields import from_text, tip, to_text
 from convolab.errors import SettingsError
 from convolab.networks import LAYERS
 from convolab.spec import Knob, knobs
 from convolab.training.settings import TrainingSettings
+from convolab.words import shape_text
 
 
 def knob(cls: type, name: str) -> Knob:

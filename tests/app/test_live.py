@@ -17,6 +17,7 @@ from convolab.runs.folder import Figures
 from convolab.training import events
 from convolab.training.events import Event
 from convolab.training.settings import TrainingSettings
+from convolab.words import duration
 
 STARTED = events.Started(
     parameters=11_274,
@@ -272,4 +273,4 @@ def test_percentages_do_not_flatter(share: float, digits: int, text: str) -> Non
     ],
 )
 def test_durations(seconds: float, text: str) -> None:
-    assert figures.duration(seconds) == text
+    assert duration(seconds) == text

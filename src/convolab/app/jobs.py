@@ -15,6 +15,7 @@ from convolab.app import background, figures
 from convolab.errors import ConvolabError, RunError
 from convolab.runs.folder import RunFolder, RunSpec, RunState
 from convolab.widgets.widget import Widget
+from convolab.words import left as time_left
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at all run folders."""
@@ -125,7 +126,7 @@ def _sentence(state: RunState, place: int | None) -> str:
     if state.state == "queued":
         return f"Waiting, at place {place} in the queue." if place and place > 1 else "About to start."
     if state.state == "running":
-        left = "" if now.seconds_left is None else f", {figures.left(now.seconds_left)}"
+        left = "" if now.seconds_left is None else f", {time_left(now.seconds_left)}"
         return f"Training: {done}{left}{test}."
     if state.state == "paused":
         return f"Paused at {done}{test}. {state.reason}".strip()

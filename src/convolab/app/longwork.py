@@ -9,6 +9,7 @@ from nicegui import background_tasks, run
 
 from convolab.datasets.progress import Fetching
 from convolab.errors import ConvolabError
+from convolab.words import left
 
 
 class LongWork:
@@ -31,7 +32,7 @@ class LongWork:
 
     @property
     def sentence(self) -> str:
-        """``Fetching MNIST … 4.2 of 11.6 MB, 8 s left``."""
+        """``Fetching MNIST … 4.2 of 11.6 MB, about 8 s left``."""
         now = self.progress
         if now is None:
             return "Starting …"
@@ -41,7 +42,7 @@ class LongWork:
         elif now.total:
             parts.append(f"{100 * now.done / now.total:.0f} %")
         if now.seconds_left is not None and now.seconds_left >= 1:
-            parts.append(f"about {duration(now.seconds_left)} left")
+            parts.append(left(now.seconds_left))
         return f"{parts[0]} {', '.join(parts[1:])}".strip()
 
     async def _run(
@@ -78,11 +79,3 @@ def fetching(name: str) -> LongWork | None:
     """The fetch of a data set that is under way, if there is one."""
     work = _fetches.get(name)
     return None if work is None or work.finished else work
-
-
-def duration(seconds: float) -> str:
-    """``8 s``, ``3 min``, ``1 h 20 min``."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -6,6 +6,8 @@ from typing import Any
 
 from convolab.app import figures
 from convolab.app.live import RunView
+from convolab.words import duration
+from convolab.words import left as time_left
 
 Tone = str  # "" plain, "warn" worth seeing, "error"
 
@@ -49,7 +51,7 @@ def status(view: RunView, position: int | None = None) -> dict[str, Any]:
     if progress or view.started:
         done = _done(view, examples)
         if state == "running" and progress and progress["seconds_left"] is not None:
-            left = figures.left(progress["seconds_left"])
+            left = time_left(progress["seconds_left"])
     return {
         "state": state,
         "sentence": said,
@@ -69,7 +71,7 @@ def _done(view: RunView, examples: int) -> str:
     budget = view.spec.settings.budget
     if budget is not None:
         seconds = view.progress["seconds"] if view.progress else 0.0
-        return f"{examples:,} examples · {figures.duration(seconds)} of {figures.duration(budget)}"
+        return f"{examples:,} examples · {duration(seconds)} of {duration(budget)}"
     return f"{examples:,} examples"
 
 
@@ -87,7 +89,7 @@ def _figures(view: RunView) -> list[tuple[str, str, str]]:
         if view.finished:
             speed = view.finished["examples_per_second"]
         found.append(("Speed", f"{speed:,.0f}", "examples/s"))
-        found.append(("Time", figures.duration(now["seconds"]), "of training"))
+        found.append(("Time", duration(now["seconds"]), "of training"))
     return found
 
 

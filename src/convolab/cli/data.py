@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from convolab.cli.networks import JSON_OPTION, shape_text
+from convolab.cli.networks import JSON_OPTION
 from convolab.cli.output import fetching, print_json, print_table, size
+from convolab.words import shape_text
 
 app = typer.Typer(help="List, fetch, verify, import and remove data sets.", invoke_without_command=True)
 NAME = Annotated[str, typer.Argument(help="A data set's name.")]

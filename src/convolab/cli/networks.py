@@ -9,6 +9,7 @@ import typer
 
 from convolab.cli.output import print_json, print_table
 from convolab.errors import NetworkError
+from convolab.words import shape_text
 
 if TYPE_CHECKING:
     from convolab.networks import Network
@@ -36,15 +37,6 @@ def read_network(text: str, dataset: str) -> Network:
             reason = getattr(error, "strerror", None) or "it is not text"
             raise NetworkError(f"{path} cannot be read: {reason}.") from None
     return preset(text, about.input_shape, len(about.classes))
-
-
-def shape_text(shape: tuple[int, ...] | None) -> str:
-    """(C, H, W) as the assignment writes it: height·width·channels."""
-    if shape is None:
-        return "?"
-    if len(shape) == 3:
-        return f"{shape[1]}·{shape[2]}·{shape[0]}"
-    return "·".join(map(str, shape))
 
 
 def shapes(

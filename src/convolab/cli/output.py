@@ -37,18 +37,6 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Se
     console().print(table)
 
 
-def duration(seconds: float | None) -> str:
-    """``4 s``, ``2 min 5 s``, ``1 h 3 min``; empty for None."""
-    if seconds is None:
-        return ""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def size(count: float) -> str:
     """Bytes as ``11.5 MB`` (decimal units)."""
     for unit in ("bytes", "kB", "MB"):

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from convolab.cli.networks import JSON_OPTION
-from convolab.cli.output import duration, print_json, print_table
+from convolab.cli.output import print_json, print_table
+from convolab.words import duration
 
 app = typer.Typer(help="List runs; pause, resume, stop, rename or delete one.", invoke_without_command=True)
 RUN = Annotated[str, typer.Argument(help="A run: its name or the start of its id.")]

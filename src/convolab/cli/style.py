@@ -14,9 +14,10 @@ import typer
 
 from convolab.cli.networks import JSON_OPTION
 from convolab.cli.options import spec_options
-from convolab.cli.output import console, duration, fetching, print_json, print_table
+from convolab.cli.output import console, fetching, print_json, print_table
 from convolab.errors import SettingsError
 from convolab.style.settings import DEFAULT_STYLE_LAYERS, TransferSettings, names
+from convolab.words import duration
 
 if TYPE_CHECKING:
     from convolab.style.compare import Measured

@@ -12,7 +12,7 @@ import typer
 
 from convolab.cli.networks import JSON_OPTION, NETWORK_HELP, read_network
 from convolab.cli.options import spec_options
-from convolab.cli.output import console, duration, fetching, print_json
+from convolab.cli.output import console, fetching, print_json
 from convolab.errors import RunError
 from convolab.training.events import (
     Evaluated,
@@ -25,6 +25,7 @@ from convolab.training.events import (
     Started,
 )
 from convolab.training.settings import TrainingSettings
+from convolab.words import duration
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

@@ -113,6 +113,14 @@ def _lenet5(input_shape: Shape, classes: int) -> list[Layer]:
     ]
 
 
+def _modern_cnn(input_shape: Shape, classes: int) -> list[Layer]:
+    layers: list[Layer] = []
+    for maps, last in ((16, False), (32, False), (64, True)):
+        layers += [Conv2d(out_channels=maps, kernel_size=3, padding=1, bias=False), BatchNorm2d(), ReLU()]
+        layers.append(GlobalAvgPool2d() if last else MaxPool2d(kernel_size=2, stride=2))
+    return [*layers, Linear(out_features=classes)]
+
+
 def _block(out_channels: int, stride: int) -> list[Layer]:
     """Two convolutions with a way around them, then ReLU (He and others, 2015)."""
     inside = (
@@ -170,6 +178,12 @@ PRESETS: dict[str, Preset] = {
             "LeNet-5",
             "LeCun's network of 1998 for handwritten digits, with its connection table and average pooling.",
             _lenet5,
+        ),
+        Preset(
+            "modern-cnn",
+            "Small modern CNN",
+            "Three 3×3 convolutions with batch norm and ReLU, then the mean of each map.",
+            _modern_cnn,
         ),
         Preset(
             "resnet",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from nicegui import run, ui
 
 from convolab.app import longwork, pictures
-from convolab.app.build.fields import Field, shape_text
+from convolab.app.build.fields import Field
 from convolab.app.build.own_images import own_images_dialog
 from convolab.app.state import DEFAULT_DATASET, BuildState, dataset_infos
 from convolab.app.theme import box, button, text
 from convolab.datasets import DatasetInfo, remove
 from convolab.errors import ConvolabError
 from convolab.spec import Knob
+from convolab.words import shape_text
 
 _CLASS = Knob("label", "choice", "-1", "Class", "Which class of examples to show.")
 _PLAIN_NORMALIZATIONS = {

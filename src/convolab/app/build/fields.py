@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from convolab.errors import ConvolabError, SettingsError
 from convolab.spec import Knob, explain
+from convolab.words import as_written
 
 EditHandler = Callable[[Any], object]
 """Takes the value over; raises ConvolabError or pydantic's ValidationError if it does not fit."""
@@ -156,16 +157,6 @@ def from_text(knob: Knob, text: Any) -> Any:
             tuple(_whole(knob, number) for number in re.split(r"[,\s]+", row.strip())) for row in rows
         )
     return text
-
-
-def as_written(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """(channels, height, width) as the assignment writes it: height, width, channels."""
-    return (*shape[1:], shape[0]) if len(shape) == 3 else shape
-
-
-def shape_text(shape: tuple[int, ...] | None) -> str:
-    """``28·28·8`` (height·width·channels), ``10``, or ``?`` where it is not known."""
-    return "·".join(str(size) for size in as_written(shape)) if shape else "?"
 
 
 def in_words(sentence: str, knob: Knob) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from nicegui import ui
 
-from convolab.app.build.fields import Field, shape_text
+from convolab.app.build.fields import Field
 from convolab.app.build.volume import volume
 from convolab.app.theme import box, button, text
 from convolab.errors import ConvolabError
@@ -16,6 +16,7 @@ from convolab.networks.layers import Layer, Position, Residual
 from convolab.networks.layers.base import number
 from convolab.networks.network import LayerTrace
 from convolab.spec import Knob, knobs
+from convolab.words import shape_text
 
 # Keys of a card that has the focus itself, not one of its fields; the browser must not scroll with them.
 _KEYS = """(event) => {
