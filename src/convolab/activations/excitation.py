@@ -60,12 +60,13 @@ def exciting(
         raise DataError("This network takes images of {}, not {}.".format(*sizes))
     level = inspector.places[key]
     whole_map = anywhere and len(place) == 3
+    flat = int(np.ravel_multi_index(place, inspector.levels[level].shape))
     values, places = np.empty(len(images), np.float32), np.empty(len(images), np.int64)
     for start in range(0, len(images), batch):
         part = torch.from_numpy(np.array(images[start : start + batch]))
         with torch.inference_mode():
             results = inspector.forward(normalize(part.permute(0, 2, 3, 1)), last=level)[-1][1]
-            seen = results[:, place[0]].flatten(1) if whole_map else results[(slice(None), *place)][:, None]
+            seen = results[:, place[0]].flatten(1) if whole_map else results.flatten(1)[:, [flat]]
             best = seen.max(dim=1)
         end = start + len(part)
         values[start:end], places[start:end] = best.values.cpu().numpy(), best.indices.cpu().numpy()

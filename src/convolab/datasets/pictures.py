@@ -170,11 +170,13 @@ def picture_to_input(
     return np.asarray(whole.resize((width, height), Image.Resampling.LANCZOS))[None], _sentence(steps)
 
 
-def dataset_input(image: Image.Image | bytes | str | Path, dataset: Dataset) -> tuple[np.ndarray, str]:
+def dataset_input(
+    image: Image.Image | bytes | str | Path, dataset: Dataset, *, centre: bool | None = None
+) -> tuple[np.ndarray, str]:
     """`picture_to_input` with the treatment that suits a data set, read off its mean image.
 
     A grey data set whose images are dark at the rim gets bright-on-dark pictures; one whose images keep their
-    rim empty, as MNIST's do, gets centred ones.
+    rim empty, as MNIST's do, gets centred ones, unless ``centre`` says otherwise.
     """
     from convolab.datasets.measures import statistics
 
@@ -183,9 +185,9 @@ def dataset_input(image: Image.Image | bytes | str | Path, dataset: Dataset) -> 
     frame = np.ones(mean[0].shape, bool)
     frame[2:-2, 2:-2] = False
     empty_rim = float(mean[0][frame].mean()) < 2
-    return picture_to_input(
-        image, dataset.input_shape, centre=dark_rim and empty_rim, invert=None if dark_rim else False
-    )
+    if centre is None:
+        centre = dark_rim and empty_rim
+    return picture_to_input(image, dataset.input_shape, centre=centre, invert=None if dark_rim else False)
 
 
 def _sentence(steps: list[str]) -> str:
