@@ -11,9 +11,9 @@ Names are imported when they are first used, so that ``import convolab`` is imme
 
 from __future__ import annotations
 
-import importlib
 import os
-from typing import Any
+
+from convolab.lazy import lazily
 
 # Threads that wait for each other must not spin: beside a browser or a second run on the same cores, spinning
 # threads keep each other from working. Two cores with a load of 10, MNIST: 200 examples/s spinning, 920 to
@@ -40,6 +40,7 @@ _HOME_OF = {
     "load": "datasets",
     "load_network": "runs",
     "load_weights": "training",
+    "look": "widgets.notebook",
     "preset": "networks",
     "save_weights": "training",
     "statistics": "datasets",
@@ -48,12 +49,4 @@ _HOME_OF = {
 
 __all__ = [*_HOME_OF]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME_OF:
-        return getattr(importlib.import_module(f"convolab.{_HOME_OF[name]}"), name)
-    raise AttributeError(f"module 'convolab' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazily(__name__, _HOME_OF)

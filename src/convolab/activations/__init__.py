@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from convolab.lazy import lazily
 
 # Names are imported when first used: levels have to be there without PyTorch.
 _HOME_OF = {
@@ -24,12 +23,4 @@ _HOME_OF = {
 
 __all__ = [*_HOME_OF]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME_OF:
-        return getattr(importlib.import_module(f"convolab.activations.{_HOME_OF[name]}"), name)
-    raise AttributeError(f"module 'convolab.activations' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazily(__name__, _HOME_OF)

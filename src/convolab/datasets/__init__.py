@@ -5,8 +5,9 @@ Names are imported when they are first used, so that listing the data sets loads
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from convolab.lazy import lazily
 
 if TYPE_CHECKING:
     from convolab.datasets.browse import Page, examples, picture, sprite
@@ -65,14 +66,4 @@ __all__ = [
     "verify",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'convolab.datasets' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"convolab.datasets.{_HOME_OF[name]}"), name)
-    globals()[name] = value  # the next use is direct
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazily(__name__, _HOME_OF)

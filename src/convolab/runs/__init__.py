@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from convolab.lazy import lazily
 
 # Names are imported when first used: listing runs has to do without PyTorch, executing them without Dask.
 _HOME_OF = {
@@ -31,12 +30,4 @@ _HOME_OF = {
 
 __all__ = [*_HOME_OF]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME_OF:
-        return getattr(importlib.import_module(f"convolab.runs.{_HOME_OF[name]}"), name)
-    raise AttributeError(f"module 'convolab.runs' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazily(__name__, _HOME_OF)

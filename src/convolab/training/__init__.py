@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from convolab.lazy import lazily
 
 if TYPE_CHECKING:
     from convolab.training.checkpoints import CheckpointError
@@ -90,12 +91,4 @@ __all__ = [
     "usable_cores",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME_OF:
-        return getattr(importlib.import_module(f"convolab.training.{_HOME_OF[name]}"), name)
-    raise AttributeError(f"module 'convolab.training' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazily(__name__, _HOME_OF)

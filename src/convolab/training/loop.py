@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from convolab.datasets import Dataset
 from convolab.errors import SettingsError, TrainingError
-from convolab.evaluation import evaluate_tensors
+from convolab.evaluation.measure import evaluate_tensors
 from convolab.training.checkpoints import CheckpointError
 from convolab.training.checks import explained, not_finite_message
 from convolab.training.control import Commands, Control, MemoryControl, checked_learning_rate

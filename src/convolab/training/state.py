@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from convolab.datasets import Dataset
 from convolab.errors import TrainingError
-from convolab.evaluation import Evaluation
+from convolab.evaluation.measure import Evaluation
 from convolab.training.checkpoints import (
     PrivateRandomness,
     all_finite,

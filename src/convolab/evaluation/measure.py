@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -61,14 +62,22 @@ def evaluate(
     training = model.training
     model.eval()
     try:
-        return evaluate_tensors(model, images, labels, normalize, len(dataset.classes))
+        with refusing_misfits(dataset):
+            return evaluate_tensors(model, images, labels, normalize, len(dataset.classes))
+    finally:
+        model.train(training)
+
+
+@contextmanager
+def refusing_misfits(dataset: Dataset) -> Iterator[None]:
+    """PyTorch's complaint about a shape becomes a NetworkError."""
+    try:
+        yield
     except RuntimeError as error:
         if "shape" not in str(error) and "channels" not in str(error):
             raise
         size = "×".join(map(str, dataset.input_shape))
         raise NetworkError(f"This network does not fit images of {size} ({dataset.title}).") from error
-    finally:
-        model.train(training)
 
 
 @torch.no_grad()
