@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from convolab.cli import data, doctor, look, networks, runs, style, train
+from convolab.cli import data, doctor, evaluation, look, networks, runs, style, train
 
 app = typer.Typer(
     help="convolab, the laboratory for convolutional neural networks. Without a command it serves the lab.",
@@ -44,7 +44,8 @@ def lab(
 
 app.command("train")(train.train)
 app.command("resume")(train.resume)
-app.command("evaluate")(runs.evaluate)
+app.command("evaluate")(evaluation.evaluate)
+app.command("compare")(evaluation.compare)
 app.command("look")(look.look)
 app.command("shapes")(networks.shapes)
 app.command("networks")(networks.networks)

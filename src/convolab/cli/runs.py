@@ -1,4 +1,4 @@
-"""`convolab runs` and `convolab evaluate`: what was trained, and how good it is."""
+"""`convolab runs`: what was trained, and steering what trains."""
 
 from __future__ import annotations
 
@@ -104,51 +104,3 @@ def delete(run: RUN, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do n
         return
     delete_run(found.run_id)
     print(f"Deleted {found.name}.")
-
-
-def evaluate(
-    run: RUN,
-    dataset: Annotated[str | None, typer.Option(help="Another data set to test it on.")] = None,
-    json: JSON_OPTION = False,
-) -> int:
-    """Measure a run's weights on a whole test set: accuracy, loss and per-class figures."""
-    from convolab.cli.output import fetching
-    from convolab.datasets import load
-    from convolab.evaluation import evaluate as measure
-    from convolab.runs import RunFolder, find, load_network
-
-    found = find(run)
-    spec = RunFolder(found.run_id).spec()
-    with fetching() as progress:
-        data = load(dataset or spec.dataset, progress=progress)
-    network, model, _ = load_network(found.run_id)
-    network.check(len(data.classes), data.input_shape)
-    result = measure(model, data, spec.settings)
-    per_class = {
-        name: result.confusion[i][i] / max(1, sum(result.confusion[i])) for i, name in enumerate(data.classes)
-    }
-    if json:
-        print_json(
-            {
-                "run_id": found.run_id,
-                "name": found.name,
-                "dataset": data.name,
-                "test_accuracy": result.accuracy,
-                "test_loss": result.loss,
-                "correct": result.correct,
-                "total": result.total,
-                "per_class_accuracy": per_class,
-                "confusion": result.confusion,
-            }
-        )
-        return 0
-    print(
-        f"{found.name}: {100 * result.accuracy:.2f} % of {result.total:,} test images of {data.title} right, "
-        f"loss {result.loss:.4f}."
-    )
-    print_table(
-        ["class", "right"],
-        [[name, f"{100 * share:.1f} %"] for name, share in per_class.items()],
-        right=["right"],
-    )
-    return 0

@@ -45,6 +45,14 @@ class Curves:
                 for name, column in self.test.items():
                     column.append(entry[name])
 
+    def reached(self, accuracy: float) -> tuple[int, float] | None:
+        """Examples and training seconds at the first evaluation with at least this test accuracy, if any."""
+        columns = (self.test[name] for name in ("test_accuracy", "examples", "seconds"))
+        for found, examples, seconds in zip(*columns, strict=True):
+            if found >= accuracy:
+                return int(examples), float(seconds)
+        return None
+
 
 def curves(run_id: str) -> Curves:
     """The exact values of a run's curves: from its folder, else from MLflow (then without batches).
