@@ -228,6 +228,8 @@ def _ground(grey: np.ndarray) -> tuple[np.ndarray, float]:
     known = grey[rim].astype(np.float64)
     if len(known) < 100:
         return np.full(grey.shape, _rim(grey), np.float32), 0.0
+    if known.min() == known.max():  # a drawing from the screen
+        return np.full(grey.shape, known[0], np.float32), 0.0
     y, x = (np.broadcast_to(axis, grey.shape)[rim] for axis in (rows, columns))
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
     c, *_ = np.linalg.lstsq(terms.T @ terms, terms.T @ known, rcond=None)

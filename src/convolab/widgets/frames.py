@@ -1,4 +1,4 @@
-"""What the view of a network is sent: its layout once, and all activations of one picture as one binary frame.
+"""What the view of a network is sent: its layout once, and all activations of a picture as one frame.
 
 A frame is a 32-bit length, that many bytes of JSON, then little-endian float32: for each network shown the
 values of all levels in order, the raw outputs and the shares of the classes; last the uint8 picture that was

@@ -1,5 +1,6 @@
 // The pad of the room Look inside: draw, erase, undo; or bring a picture, or have a test image on it.
 import { choice, h, setHidden } from "./look.js";
+import { imageCanvas } from "./look_images.js";
 
 const SIDE = 280; // of the pad, in its own pixels
 const SENT = 140; // of what is sent of it
@@ -7,7 +8,7 @@ const UNDO = 40;
 const KEPT = "convolab-look-pad";
 
 // `onChange(event)`: something else is on the pad (`event`: time of the pointer event that did it, if one did).
-// `onProblem(sentence)`. Gives back { el, tools, content(), put(picture), bring(blob), recall(), setColour(on), … }.
+// `onProblem(sentence)`. Gives back { el, toolbox, content(), put(picture), bring(blob), recall(), setColour(on), … }.
 // What is on the pad is { kind: "empty" | "drawing" | "upload" (blob) | "pixels" (pixels, shape, caption, test) }.
 export function makePad({ onChange, onProblem = () => {} }) {
   let colourful = false;
@@ -40,13 +41,11 @@ export function makePad({ onChange, onProblem = () => {} }) {
   const clear = h("button.cl-button", { type: "button", title: "Clear (Delete)", onclick: wipe }, "Clear");
   const file = h("input", { type: "file", accept: "image/*", hidden: true, "aria-hidden": "true", onchange: () => (bring(file.files[0]), (file.value = "")) });
   const upload = h("button.cl-button", { type: "button", title: "A picture from a file; one can also be pasted or dropped here", onclick: () => file.click() }, "Picture …");
-  const el = h(
-    "div.cl-own-pad",
-    {},
-    h("div.cl-pad-frame", {}, pad, caret),
+  const el = h("div.cl-pad-frame", {}, pad, caret);
+  const toolbox = [
     h("div.cl-tools", {}, tools, h("label.cl-size", {}, "Size", sizer), inkPicker),
     h("div.cl-tools", {}, undo, clear, upload, file),
-  );
+  ];
 
   const ground = () => (colourful ? "#ffffff" : "#000000");
   const stroked = () => (tool === "eraser" ? ground() : colourful ? ink : "#ffffff");
@@ -165,15 +164,7 @@ export function makePad({ onChange, onProblem = () => {} }) {
   function put(found, { undoable = true } = {}) {
     if (undoable) remember();
     const [channels, height, width] = found.shape;
-    const image = new ImageData(width, height);
-    const plane = height * width;
-    for (let i = 0; i < plane; i += 1) {
-      for (let c = 0; c < 3; c += 1) image.data[4 * i + c] = found.pixels[(channels === 1 ? 0 : c) * plane + i];
-      image.data[4 * i + 3] = 255;
-    }
-    const canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [width, height];
-    canvas.getContext("2d").putImageData(image, 0, 0);
+    const canvas = imageCanvas(found.pixels, found.shape);
     blank();
     pen.imageSmoothingEnabled = channels === 1;
     pen.imageSmoothingQuality = "high";
@@ -241,6 +232,7 @@ export function makePad({ onChange, onProblem = () => {} }) {
   undo.disabled = clear.disabled = true;
   return {
     el,
+    toolbox,
     put,
     bring,
     recall,

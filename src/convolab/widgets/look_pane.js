@@ -15,8 +15,8 @@ export function lookPane({ slot, transport, options, onChange, onLayout, onPoint
   const busy = h("p.cl-muted.cl-look-busy", { role: "status", hidden: true }, "Opening the network …");
   const bars = h("div");
   const host = h("div");
-  const el = h("section.cl-look-pane", { "aria-label": "Network" }, h("header.cl-look-head", {}, title, note, units), problem, bars, busy, host);
-  const strip = predictionBars(bars);
+  const el = h("section.cl-look-pane", { "aria-label": "Network" }, problem, bars, busy, host);
+  const strip = predictionBars(bars, h("header.cl-look-head", {}, title, note, units));
   const view = nodeLink({
     host,
     options,
@@ -40,7 +40,7 @@ export function lookPane({ slot, transport, options, onChange, onLayout, onPoint
       if (mine !== opening) return false;
       layout = null;
       view.setLayout(null);
-      strip.clear();
+      setHidden(bars, true);
       setText(title, "");
       setText(note, "");
       setText(units, "");
@@ -55,6 +55,7 @@ export function lookPane({ slot, transport, options, onChange, onLayout, onPoint
   function take(found) {
     layout = found;
     about(found);
+    setHidden(bars, false);
     strip.setClasses(found.classes);
     view.setLayout(found);
     onLayout(found);

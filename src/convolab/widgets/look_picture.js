@@ -1,5 +1,6 @@
 // The view as a picture at twice its size: what is given, the guesses, the units, the legend and a caption.
 import { savePicture, short, theme } from "./look.js";
+import { imageCanvas } from "./look_images.js";
 
 const EDGE = 24;
 const HEAD = 108;
@@ -39,16 +40,8 @@ export function savePng({ panes, frame, view, caption }) {
 }
 
 function header(context, look, shown, frame, caption, width) {
-  const [channels, height, wide] = frame.given.shape;
-  const image = new ImageData(wide, height);
-  const plane = wide * height;
-  for (let i = 0; i < plane; i += 1) {
-    for (let c = 0; c < 3; c += 1) image.data[4 * i + c] = frame.given.pixels[(channels === 1 ? 0 : c) * plane + i];
-    image.data[4 * i + 3] = 255;
-  }
-  const small = document.createElement("canvas");
-  [small.width, small.height] = [wide, height];
-  small.getContext("2d").putImageData(image, 0, 0);
+  const [, height, wide] = frame.given.shape;
+  const small = imageCanvas(frame.given.pixels, frame.given.shape);
   context.imageSmoothingEnabled = false;
   const scale = 84 / Math.max(wide, height);
   context.drawImage(small, EDGE, EDGE, wide * scale, height * scale);

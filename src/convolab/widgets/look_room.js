@@ -1,5 +1,6 @@
 // The room Look inside: the pad, what the network is given of it, and one or two networks that answer while the pen moves.
 import { choice, cornerMenu, h, onLookChange, popover, saveText, setHidden, setText, short } from "./look.js";
+import { imageCanvas } from "./look_images.js";
 import { savePng } from "./look_picture.js";
 import { makePad } from "./look_pad.js";
 import { fetchOffer, lookPane } from "./look_pane.js";
@@ -40,10 +41,13 @@ function render({ model, el }) {
   const side = h(
     "section.cl-look-side",
     { "aria-label": "Your drawing" },
-    pad.el,
-    h("div.cl-tools", {}, random, labels),
-    problem,
-    h("div.cl-look-given", {}, h("div", {}, given, size), h("div.cl-look-done", {}, how, done)),
+    h(
+      "div.cl-look-sheet",
+      {},
+      pad.el,
+      h("div", {}, ...pad.toolbox, h("div.cl-tools", {}, random, labels), problem),
+      h("div.cl-look-given", {}, h("div", {}, given, size), h("div.cl-look-done", {}, how, done)),
+    ),
   );
 
   // ---- right: the views ----
@@ -196,12 +200,6 @@ function render({ model, el }) {
     const { shape, pixels } = frame.given;
     const [channels, height, width] = shape;
     const zoom = Math.max(1, Math.floor(GIVEN / Math.max(width, height)));
-    const image = new ImageData(width, height);
-    const plane = width * height;
-    for (let i = 0; i < plane; i += 1) {
-      for (let c = 0; c < 3; c += 1) image.data[4 * i + c] = pixels[(channels === 1 ? 0 : c) * plane + i];
-      image.data[4 * i + 3] = 255;
-    }
     if (givenBefore !== shape.join()) {
       givenBefore = shape.join();
       [given.width, given.height] = [width, height];
@@ -209,7 +207,7 @@ function render({ model, el }) {
       given.style.height = `${height * zoom}px`;
       setText(size, `${width}×${height}${channels === 3 ? ", in colours" : ""}`);
     }
-    given.getContext("2d").putImageData(image, 0, 0);
+    given.getContext("2d").drawImage(imageCanvas(pixels, shape), 0, 0);
     setText(done, frame.done);
     done.dataset.empty = frame.empty;
   }

@@ -77,7 +77,7 @@ export function nodeLink({ host, ask, options = {}, onChange = () => {}, onPoint
     makeStage();
   }
   function makeStage() {
-    stage = (state.space === "3d" ? spaceStage : flatStage)(layout.levels);
+    stage = (state.space === "3d" ? spaceStage : flatStage)(layout.levels, layout.classes);
     view.dataset.space = state.space;
     makeLabels();
     arrange();
@@ -118,7 +118,7 @@ export function nodeLink({ host, ask, options = {}, onChange = () => {}, onPoint
     const ratio = Math.min(window.devicePixelRatio || 1, 2);
     const context = crisp(base, width, height, ratio);
     if (!stage || !frame) return;
-    stage.draw(context, atlas, { values: frame.values, classes: layout.classes, ratio: fine ? Math.max(2, ratio) : 1 });
+    stage.draw(context, atlas, { values: frame.values, ratio: fine ? Math.max(2, ratio) : 1 });
     if (state.space === "3d") {
       drawNames(context);
       if (!fine) {
@@ -149,7 +149,7 @@ export function nodeLink({ host, ask, options = {}, onChange = () => {}, onPoint
     if (!stage || !frame) return;
     const look = theme();
     const shown = hovered ?? marked;
-    if (unit && shown && same(shown, unitPlace())) strongest = drawEdges(brush, stage, unit, find);
+    strongest = unit && shown && same(shown, unitPlace()) ? drawEdges(brush, stage, unit, find) : 0;
     if (marked) drawMark(brush, stage, marked, look.ink, 2);
     if (hovered && !same(hovered, marked)) drawMark(brush, stage, hovered, look.accent, 2);
   }
@@ -192,6 +192,7 @@ export function nodeLink({ host, ask, options = {}, onChange = () => {}, onPoint
       setHidden(label, out);
       if (out) return;
       label.dataset.align = at.align;
+      label.toggleAttribute("data-small", !!at.small);
       const place = `translate(${Math.round(at.x)}px, ${Math.round(at.y)}px)`;
       if (label.style.getPropertyValue("--place") !== place) label.style.setProperty("--place", place);
     });
@@ -411,7 +412,7 @@ export function nodeLink({ host, ask, options = {}, onChange = () => {}, onPoint
     },
     // Everything again on another canvas, for a picture to be saved.
     drawOn(context) {
-      stage.draw(context, atlas, { values: frame.values, classes: layout.classes, ratio: 2 });
+      stage.draw(context, atlas, { values: frame.values, ratio: 2 });
       if (state.space === "3d") drawNames(context);
       drawOver(context);
       drawPicture(context, layout.levels, stage, atlas.limits);

@@ -1,12 +1,14 @@
 // What the network says: a bar for each class, the first and the second guess, and how the outputs became a ranking.
-import { h, percent, setText, short, theme } from "./look.js";
+import { h, percent, popover, setText, short, theme } from "./look.js";
+import { barPitch, isNarrow } from "./node_link_flat.js";
 
 const MOST = 12; // classes shown as they stand; of more, the likeliest
 const LIKELIEST = 10;
 const SAY_AFTER = 700; // ms of rest after which a screen reader is told
 
-// Gives back { setClasses(names), show(slot), drawOn(context, left, top, width), verdict(), height }.
-export function predictionBars(host) {
+// `about`: an element that says which network it is, put first.
+// Gives back { setClasses(names), show(slot), drawOn(context, left, top, width), verdict() }.
+export function predictionBars(host, about) {
   let classes = [];
   let latest = null;
   let bars = [];
@@ -16,7 +18,8 @@ export function predictionBars(host) {
   const second = h("div.cl-nb-second");
   const columns = h("div.cl-nb-columns", { role: "img", "aria-label": "Shares of all classes" });
   const spoken = h("div.hidden-visually", { role: "status", "aria-live": "polite" });
-  const verdict = h("div.cl-nb-verdict", {}, h("div", {}, first, firstShare), second);
+  const how = popover("How?", "How the outputs became a ranking", explain);
+  const verdict = h("div.cl-nb-verdict", {}, about, h("div.cl-nb-guess", {}, first, firstShare, how.root), second);
   host.classList.add("cl-nb");
   host.append(verdict, columns, spoken);
 
@@ -30,8 +33,18 @@ export function predictionBars(host) {
       return { root, fill, share, name, raw, width: "" };
     });
     columns.replaceChildren(...bars.map((bar) => bar.root));
-    columns.classList.toggle("cl-nb-long", classes.some((name) => String(name).length > 3));
+    const long = classes.some((name) => String(name).length > 3);
+    columns.classList.toggle("cl-nb-long", long);
+    host.classList.toggle("cl-nb-wordy", long);
+    fit();
   }
+  // Each bar stands above its output in the flat view.
+  function fit() {
+    host.classList.toggle("cl-nb-narrow", isNarrow(host.clientWidth));
+    if (classes.length) columns.style.setProperty("--pitch", `${barPitch(classes, host.clientWidth)}px`);
+  }
+  const sizes = new ResizeObserver(fit);
+  sizes.observe(host);
   const shown = (slot) => (classes.length > MOST ? slot.order.slice(0, LIKELIEST) : classes.map((_, i) => i));
 
   function show(slot) {
@@ -50,34 +63,26 @@ export function predictionBars(host) {
       const rank = k === best ? "1" : k === next ? "2" : "";
       if (bar.root.dataset.rank !== rank) bar.root.dataset.rank = rank;
     });
-    if (columns.title !== slot.how) columns.title = slot.how;
     clearTimeout(sayTimer);
     sayTimer = setTimeout(() => {
       setText(spoken, `First guess ${sentence()}.`);
       columns.setAttribute("aria-label", `Shares: ${shown(latest).map((k) => `${classes[k]} ${percent(latest.shares[k])}, output ${short(latest.raw[k])}`).join("; ")}. ${latest.how}`);
     }, SAY_AFTER);
   }
+  function explain() {
+    how.fill([h("p", {}, latest?.how ?? "There is no guess yet."), h("p.cl-muted.cl-small", {}, "The number below each class is the output itself.")]);
+  }
   function sentence() {
     const [best, next] = latest.order;
     return `${classes[best]}, ${percent(latest.shares[best])}${next === undefined ? "" : `; second guess ${classes[next]}, ${percent(latest.shares[next])}`}`;
   }
-  function clear() {
-    latest = null;
-    for (const text of [first, firstShare, second]) setText(text, "");
-    for (const bar of bars) {
-      bar.fill.style.transform = bar.size = "scaleY(0)";
-      for (const text of [bar.share, bar.raw]) setText(text, "");
-      bar.root.dataset.rank = "";
-    }
-  }
-
   // For a picture that is saved.
   function drawOn(context, left, top, width) {
     if (!latest) return;
     const look = theme();
     const list = shown(latest);
-    const step = Math.min(84, width / list.length);
-    const from = left + (width - step * list.length) / 2;
+    const step = barPitch(classes, width);
+    const from = left + 168 + (width - 180 - step * list.length) / 2;
     const tall = 52;
     context.textAlign = "center";
     context.textBaseline = "alphabetic";
@@ -100,13 +105,14 @@ export function predictionBars(host) {
   return {
     setClasses,
     show,
-    clear,
     drawOn,
-    height: 96,
     verdict: () => (latest ? sentence() : ""),
     get latest() {
       return latest;
     },
-    destroy: () => clearTimeout(sayTimer),
+    destroy() {
+      clearTimeout(sayTimer);
+      sizes.disconnect();
+    },
   };
 }

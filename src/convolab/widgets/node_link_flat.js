@@ -4,14 +4,26 @@ import { inkOn, short, theme } from "./look.js";
 const GAP = 6; // between maps
 const GUTTER = 156; // for the labels, in wide views
 const NARROW = 620;
-const LABEL = 40; // height that a label needs beside its row
-const LABEL_ABOVE = 22;
+const LABEL = 30; // height that a label needs beside its row
+const LABEL_ABOVE = 20;
 const ROOM = 12;
-const MOST = 96; // between rows
+const BETWEEN = [16, 96]; // rows: the edges must be seen
+const TIGHT = 4; // between rows of deep networks
+const SIDE = 28; // of a map, so small that all maps may stand side by side for it
+const GRID = 10; // pixels of a cell from which on lines part the cells
 const NUMBERS = 38; // pixels of a cell from which on its value stands in it
+const APART = 12; // units up to which the outputs stand apart, each below its bar
 
-// How many units of a level (units,) stand in a row, and the size of the block.
-function blockOf(level, cell, width) {
+// Width of the bar of a class above its output, see node_link_bars.js.
+export const barPitch = (classes, width) => {
+  const wanted = classes.some((name) => String(name).length > 3) ? 76 : 60;
+  return Math.max(22, Math.min(wanted, Math.floor((width - (width < NARROW ? 0 : GUTTER) - 2 * ROOM) / Math.min(classes.length, APART))));
+};
+export const isNarrow = (width) => width < NARROW;
+
+// How the units of a level stand: maps of rows and columns; a level (units,) is one block of lines.
+function blockOf(level, cell, width, apart) {
+  if (apart) return { maps: level.units, rows: 1, columns: 1, units: level.units };
   if (level.shape.length === 3) {
     const [maps, rows, columns] = level.shape;
     return { maps, rows, columns, units: level.units };
@@ -23,9 +35,9 @@ function blockOf(level, cell, width) {
 }
 
 // Columns and rows of maps, and the size of all in pixels.
-function extent(level, cell, width) {
-  const block = blockOf(level, cell, width);
-  const gap = block.maps > 1 ? GAP : 0;
+function extent(level, cell, width, pitch) {
+  const block = blockOf(level, cell, width, pitch > 0);
+  const gap = pitch > 0 ? Math.max(2, pitch - cell) : block.maps > 1 ? GAP : 0;
   const one = block.columns * cell;
   const most = Math.max(1, Math.floor((width + gap) / (one + gap)));
   const lines = Math.ceil(block.maps / most);
@@ -33,19 +45,26 @@ function extent(level, cell, width) {
   return { block, gap, across, width: across * (one + gap) - gap, height: lines * (block.rows * cell + gap) - gap };
 }
 
+// All maps in one line, if they are still large enough then.
+function sideBySide(level, cell, width, take) {
+  if (level.shape.length !== 3) return;
+  const [maps, rows, columns] = level.shape;
+  const found = ((width + GAP) / maps - GAP) / columns;
+  if (found < cell && found * rows >= SIDE) take(found > 3 ? Math.floor(found) : found);
+}
 function largestCell(level, last) {
-  if (level.shape.length === 3) return 9;
-  return level === last ? 38 : level.units <= 40 ? 28 : 20;
+  if (level.shape.length === 3) return level.shape[1] * level.shape[2] === 1 ? 20 : 9;
+  return level === last ? 38 : level.units <= 40 ? 20 : 13;
 }
 const smaller = (cell) => (cell > 3 ? cell - 1 : cell > 1.2 ? cell - 0.25 : cell * 0.9);
 
-export function flatStage(levels) {
+export function flatStage(levels, classes = []) {
   const last = levels.at(-1);
   let rows = []; // per level: null if hidden, else { top, left, cell, across, gap, block }
   let size = { width: 1, height: 1 };
   let gutter = GUTTER;
-  let view = { x: 0, y: 0, zoom: 1 };
-  let moved = false;
+  let home = { x: 0, y: 0, zoom: 1 }; // all in sight
+  let view = { ...home };
 
   function arrange(width, height, hidden) {
     size = { width, height };
@@ -53,22 +72,31 @@ export function flatStage(levels) {
     const inside = Math.max(60, width - gutter - 2 * ROOM);
     const above = gutter ? 0 : LABEL_ABOVE;
     const shown = levels.map((level, i) => i).filter((i) => !hidden.has(levels[i].key));
-    const cells = levels.map((level) => Math.min(largestCell(level, last), Math.max(0.3, level.shape.length === 3 ? inside / level.shape[2] : 38)));
-    const extents = levels.map((level, i) => extent(level, cells[i], inside));
+    const pitch = (level) => (level === last && level.shape.length === 1 && level.units <= APART ? barPitch(classes, width) : 0);
+    const cells = levels.map((level) => Math.min(largestCell(level, last), Math.max(0.3, level.shape.length === 3 ? inside / level.shape[2] : 38), pitch(level) ? pitch(level) - 2 : 99));
+    const extents = levels.map((level, i) => extent(level, cells[i], inside, pitch(level)));
     const slot = (i) => Math.max(extents[i].height + above, gutter ? LABEL : 0);
     const room = height - 2 * ROOM;
-    const least = gutter ? 10 : 8;
+    const [least, most] = BETWEEN;
+    const resize = (i, cell) => {
+      cells[i] = cell;
+      extents[i] = extent(levels[i], cell, inside, pitch(levels[i]));
+    };
     const total = () => shown.reduce((sum, i) => sum + slot(i), 0) + least * Math.max(0, shown.length - 1);
-    // Make the highest row smaller until all fit.
+    if (total() > room) shown.forEach((i) => sideBySide(levels[i], cells[i], inside, (cell) => resize(i, cell)));
+    // Make the highest row smaller until all fit, or none is higher than its label.
     for (let tries = 0; tries < 2000 && total() > room; tries += 1) {
       const worst = shown.reduce((a, b) => (extents[b].height > extents[a].height ? b : a), shown[0]);
-      if (extents[worst].height <= 8) break;
-      cells[worst] = smaller(cells[worst]);
-      extents[worst] = extent(levels[worst], cells[worst], inside);
+      if (extents[worst].height <= LABEL - (gutter ? 0 : 10)) break;
+      resize(worst, smaller(cells[worst]));
     }
     const used = shown.reduce((sum, i) => sum + slot(i), 0);
-    const between = shown.length > 1 ? Math.min(MOST, Math.max(least, (room - used) / (shown.length - 1))) : 0;
-    let y = Math.max(ROOM, (height - used - between * (shown.length - 1)) / 2);
+    const between = shown.length > 1 ? Math.min(most, Math.max(TIGHT, (room - used) / (shown.length - 1))) : 0;
+    const tall = used + between * (shown.length - 1);
+    const zoom = Math.min(1, room / tall);
+    home = { x: (gutter + ROOM) * (1 - zoom), y: 0, zoom };
+    view = { ...home };
+    let y = zoom < 1 ? ROOM / zoom : Math.max(ROOM, (height - tall) / 2);
     rows = levels.map(() => null);
     for (const i of [...shown].reverse()) {
       const { block, gap, across, width: wide, height: high } = extents[i];
@@ -80,9 +108,10 @@ export function flatStage(levels) {
     return levels.map((_, i) => (rows[i] ? rows[i].block : null));
   }
 
-  const sx = (x) => (moved ? x * view.zoom + view.x : x);
-  const sy = (y) => (moved ? y * view.zoom + view.y : y);
-  const zoom = () => (moved ? view.zoom : 1);
+  const sx = (x) => x * view.zoom + view.x;
+  const sy = (y) => y * view.zoom + view.y;
+  const zoom = () => view.zoom;
+  const moved = () => view.zoom !== home.zoom || view.x !== home.x || view.y !== home.y;
 
   // Left, top, width and height of a map on the screen.
   function mapBox(i, map) {
@@ -99,7 +128,7 @@ export function flatStage(levels) {
     return [Math.floor(number / (lines * columns)), Math.floor(inside / columns), inside % columns];
   }
 
-  function draw(context, atlas, { values, classes }) {
+  function draw(context, atlas, { values }) {
     const look = theme();
     const { width, height } = size;
     context.imageSmoothingEnabled = false;
@@ -117,7 +146,7 @@ export function flatStage(levels) {
         context.drawImage(atlas.canvas, left, top, columns, lines, x, y, w, h);
         const ragged = maps === 1 && units < lines * columns;
         frames.push([x, y, w, h, ragged ? units - (lines - 1) * columns : columns, cell]);
-        if (cell >= 7) grids.push([x, y, lines, columns, cell, units]);
+        if (cell >= GRID) grids.push([x, y, lines, columns, cell, units]);
       }
     });
     context.fillStyle = look.dark ? "#000" : "#fff";
@@ -139,7 +168,7 @@ export function flatStage(levels) {
       }
     }
     context.stroke();
-    if (values) drawTexts(context, atlas, values, classes, look);
+    if (values) drawTexts(context, atlas, values, look);
   }
 
   function drawGrids(context, grids, look) {
@@ -162,15 +191,16 @@ export function flatStage(levels) {
   }
 
   // The classes on the outputs; the values in cells that are large enough.
-  function drawTexts(context, atlas, values, classes, look) {
+  function drawTexts(context, atlas, values, look) {
     context.textAlign = "center";
     context.textBaseline = "middle";
     rows.forEach((row, i) => {
       if (!row) return;
       const cell = row.cell * zoom();
-      const named = levels[i] === last && classes?.length === levels[i].units && levels[i].shape.length === 1;
+      const named = levels[i] === last && classes.length === levels[i].units && levels[i].shape.length === 1;
       if (cell < NUMBERS && !(named && cell >= 12)) return;
       const numbers = cell >= NUMBERS;
+      const names = named && classes.every((name) => String(name).length * 9 <= cell - 4);
       const { maps, rows: lines, columns, units } = row.block;
       const ink = inkFor(atlas, values, i);
       for (let map = 0; map < maps; map += 1) {
@@ -184,15 +214,14 @@ export function flatStage(levels) {
             const value = values[levels[i].first + number];
             context.fillStyle = ink(number, value);
             const [cx, cy] = [x + (c + 0.5) * cell, y + (r + 0.5) * cell];
-            const name = named ? String(classes[number]) : "";
-            const fits = name && name.length * 7 <= cell - 4;
-            if (fits) {
+            if (names) {
+              const name = String(classes[number]);
               context.font = `600 ${Math.min(15, cell * 0.45)}px ${look.font}`;
               context.fillText(name, cx, cy + (numbers && cell >= 44 ? -7 : 0));
             }
-            if (numbers && (!fits || cell >= 44)) {
+            if (numbers && (!names || cell >= 44)) {
               context.font = `${Math.min(13, Math.max(10, cell / 4.4))}px ${look.font}`;
-              context.fillText(short(value), cx, cy + (fits ? 9 : 0));
+              context.fillText(short(cell < 56 ? +value.toPrecision(2) : value), cx, cy + (names ? 9 : 0));
             }
           }
         }
@@ -217,7 +246,7 @@ export function flatStage(levels) {
       for (let i = 0; i < rows.length; i += 1) {
         const row = rows[i];
         if (!row) continue;
-        const [px, py] = moved ? [(x - view.x) / view.zoom, (y - view.y) / view.zoom] : [x, y];
+        const [px, py] = [(x - view.x) / view.zoom, (y - view.y) / view.zoom];
         const slack = row.cell < 4 ? 1 : 0;
         if (py < row.top - slack || py > row.top + row.height + slack || px < row.left - slack || px > row.left + row.width + slack) continue;
         const { maps, rows: lines, columns, units } = row.block;
@@ -241,6 +270,7 @@ export function flatStage(levels) {
       return [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
     },
     spot,
+    block: (i) => rows[i]?.block,
     centre(i, number) {
       if (!rows[i]) return null;
       const [map, r, c] = spot(i, number);
@@ -253,31 +283,27 @@ export function flatStage(levels) {
       const row = rows[i];
       if (!row) return null;
       if (!gutter) return { x: sx(row.left), y: sy(row.top) - 3, align: "above" };
-      return { x: ROOM, y: sy(row.top + row.height / 2), align: "beside" };
+      return { x: ROOM, y: sy(row.top + row.height / 2), align: "beside", small: view.zoom < 0.85 };
     },
     get gutter() {
       return gutter;
     },
     get moved() {
-      return moved;
+      return moved();
     },
     fit() {
-      moved = false;
-      view = { x: 0, y: 0, zoom: 1 };
+      view = { ...home };
     },
     pan(dx, dy) {
-      if (!moved && view.zoom === 1 && !dx && !dy) return;
-      moved = true;
       view.x += dx;
       view.y += dy;
       hold();
     },
     zoom(factor, x, y) {
-      const to = Math.max(1, Math.min(40, view.zoom * factor));
+      const to = Math.max(home.zoom, Math.min(40, view.zoom * factor));
       const ratio = to / view.zoom;
       view = { zoom: to, x: x - (x - view.x) * ratio, y: y - (y - view.y) * ratio };
-      moved = to > 1.001;
-      if (!moved) view = { x: 0, y: 0, zoom: 1 };
+      if (to < home.zoom * 1.001) view = { ...home };
       hold();
     },
     // By keyboard, with Shift.
@@ -288,7 +314,7 @@ export function flatStage(levels) {
     // Bring a unit into sight.
     reveal(i, number) {
       const at = this.centre(i, number);
-      if (!at || !moved) return;
+      if (!at || !moved()) return;
       const [x, y] = at;
       const margin = 40;
       this.pan(

@@ -106,9 +106,8 @@ export function handle(canvas, view) {
   function step(at, dx, dy) {
     const stage = view.stage();
     const level = view.levels()[at.level];
+    const { maps, rows, columns } = stage.block(at.level);
     const [map, r, c] = stage.spot(at.level, at.number);
-    const [rows, columns] = level.shape.length === 3 ? level.shape.slice(1) : blockOf(stage, at.level, level);
-    const maps = level.shape.length === 3 ? level.shape[0] : 1;
     let [m, row, column] = [map, r + dy, c + dx];
     if (column < 0) [m, column] = [m - 1, columns - 1];
     if (column >= columns) [m, column] = [m + 1, 0];
@@ -117,12 +116,6 @@ export function handle(canvas, view) {
     if (m < 0 || m >= maps) return at;
     const number = (m * rows + row) * columns + column;
     return number < level.units ? { level: at.level, number } : dy > 0 ? across(at, -1) : at;
-  }
-  function blockOf(stage, i, level) {
-    // The place of the last unit tells how its rows are laid out.
-    let columns = 1;
-    while (columns < level.units && stage.spot(i, columns)[1] === 0) columns += 1;
-    return [Math.ceil(level.units / columns), columns];
   }
 
   function key(event) {

@@ -44,7 +44,7 @@ export function makeAtlas(levels, blocks) {
       for (let map = 0; map < part.maps; map += 1) {
         const from = level.first + map * size;
         const count = Math.min(size, units - map * size);
-        const limit = scale === "map" && part.maps > 1 ? largest(values, from, count) || 1 : own;
+        const limit = scale === "map" && level.shape.length === 3 && part.maps > 1 ? largest(values, from, count) || 1 : own;
         const factor = STEPS / limit;
         let at = (part.top + Math.floor(map / across) * rows) * width + (map % across) * columns;
         for (let i = 0, column = 0; i < count; i += 1) {

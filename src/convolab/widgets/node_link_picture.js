@@ -12,7 +12,7 @@ export function drawPicture(context, levels, stage, limits) {
     const above = at.align === "above";
     context.textAlign = at.align === "end" ? "right" : "left";
     context.textBaseline = "alphabetic";
-    const [first, second] = [level.title, `${levelShape(level)} · ±${short(limits[i])}`];
+    const [first, second] = [level.title, levelShape(level) + (at.align === "end" ? "" : ` · ±${short(limits[i])}`)];
     context.font = `600 12px ${look.font}`;
     context.fillStyle = look.ink;
     if (above) {
@@ -26,6 +26,6 @@ export function drawPicture(context, levels, stage, limits) {
     context.fillText(first, at.x, at.y - (beside ? 3 : 2));
     context.font = `11px ${look.font}`;
     context.fillStyle = look.muted;
-    context.fillText(second, at.x, at.y + (beside ? 12 : 12));
+    context.fillText(second, at.x, at.y + 12);
   });
 }

@@ -4,10 +4,12 @@ import { packed } from "./node_link_paint.js";
 import { rgb, theme } from "./look.js";
 
 const NEAR = 0.5;
+const RISE = 2.6; // between floors, at least
 const GAP = 0.22; // between maps, as a share of a map's side
+const WIDE = 4; // a floor's width over its depth, about
 const EDGE = 0.05; // width of a map's frame, in units of space
 const LINES = 6; // pixels of a cell from which on its cells are told apart
-const DEFAULT = { yaw: -0.5, pitch: 0.5, zoom: 1, x: 0, y: 0 };
+const DEFAULT = { yaw: -0.42, pitch: 0.4, zoom: 1, x: 0, y: 0 };
 
 export function spaceStage(levels) {
   let floors = []; // per level: null if hidden, else { y, cell, across, block, left, far, width, depth, step }
@@ -21,33 +23,42 @@ export function spaceStage(levels) {
   function arrange(width, height, hidden) {
     size = { width, height };
     const shown = levels.map((_, i) => i).filter((i) => !hidden.has(levels[i].key));
-    const rise = Math.max(3.4, 30 / Math.max(1, shown.length));
     floors = levels.map(() => null);
-    shown.forEach((i, place) => (floors[i] = floorOf(levels[i], place * rise)));
-    middle = ((shown.length - 1) * rise) / 2;
+    // So high above one another that each can be seen, as the camera stands at first.
+    let y = 0;
+    let below = null;
+    for (const i of shown) {
+      const floor = floorOf(levels[i]);
+      if (below) y += Math.max(RISE, 0.24 * (below.depth + floor.depth) + 0.6);
+      floors[i] = below = { ...floor, y };
+    }
+    middle = y / 2;
     adjustDistance();
+    rise();
     return floors.map((floor) => floor && floor.block);
   }
 
-  function floorOf(level, y) {
+  function floorOf(level) {
     const maps3 = level.shape.length === 3;
     const flat = level.units <= 20 ? level.units : Math.ceil(Math.sqrt(level.units * 4.5));
     const block = maps3
       ? { maps: level.shape[0], rows: level.shape[1], columns: level.shape[2], units: level.units }
       : { maps: 1, rows: Math.ceil(level.units / flat), columns: flat, units: level.units };
     // Wide rather than deep, with an area that grows more slowly than the number of units.
-    let across = 1;
+    let [across, best] = [1, Infinity];
     for (let k = 1; k <= block.maps; k += 1) {
-      const shape = (k * block.columns) / (Math.ceil(block.maps / k) * block.rows);
-      if (Math.abs(Math.log(shape / 2)) < Math.abs(Math.log((across * block.columns) / (Math.ceil(block.maps / across) * block.rows) / 2))) across = k;
+      const deep = Math.ceil(block.maps / k);
+      const unfilled = deep - block.maps / k;
+      const misfit = Math.abs(Math.log((k * block.columns) / (deep * block.rows) / WIDE)) + unfilled;
+      if (misfit < best) [across, best] = [k, misfit];
     }
     const lines = Math.ceil(block.maps / across);
     const cells = across * block.columns * lines * block.rows;
-    const cell = Math.min(0.9, Math.sqrt(level.units ** 0.62 / cells) * 1.15);
+    const cell = Math.min(0.9, Math.sqrt(level.units ** 0.52 / cells) * 1.7);
     const gap = block.maps > 1 ? GAP * Math.sqrt(block.columns * block.rows) * cell : 0;
     const step = [block.columns * cell + gap, block.rows * cell + gap];
     const [width, depth] = [across * step[0] - gap, lines * step[1] - gap];
-    return { y, cell, across, block, step, width, depth, left: -width / 2, far: -depth / 2 };
+    return { cell, across, block, step, width, depth, left: -width / 2, far: -depth / 2 };
   }
 
   // ---- from space to the screen ----
@@ -78,13 +89,27 @@ export function spaceStage(levels) {
           !floor ||
           corners(floor).every(([x, z]) => {
             const at = project(x, floor.y, z, eye);
-            return at && at[0] > 8 + reach * 0.9 && at[0] < size.width - 12 - reach * 0.2 && at[1] > 12 && at[1] < size.height - 12;
+            return at && at[0] > 8 + reach * 0.9 && at[0] < size.width - 12 - reach * 0.2 && at[1] > 28 && at[1] < size.height - 16;
           }),
       );
       fits ? (high = distance) : (low = distance);
     }
     distance = high;
     camera = kept;
+  }
+  // Higher, as long as that costs no size.
+  function rise() {
+    const [before, heights] = [distance, floors.map((floor) => floor?.y)];
+    const stretch = (factor) => {
+      floors.forEach((floor, i) => floor && (floor.y = heights[i] * factor));
+      middle = (Math.max(...heights.filter((y) => y !== undefined)) * factor) / 2;
+      adjustDistance();
+    };
+    for (let factor = 1.9; factor > 1; factor -= 0.15) {
+      stretch(factor);
+      if (distance <= before * 1.03) return;
+    }
+    stretch(1);
   }
   const corners = ({ left, far, width, depth }) => [[left, far], [left + width, far], [left + width, far + depth], [left, far + depth]];
 
@@ -199,6 +224,7 @@ export function spaceStage(levels) {
     arrange,
     draw,
     spot,
+    block: (i) => floors[i]?.block,
     pick(x, y) {
       const eye = lens();
       for (const i of order().reverse()) {

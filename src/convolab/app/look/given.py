@@ -112,7 +112,7 @@ class Pixels:
 
 
 def sample(subject: Subject, asked: dict[str, Any]) -> tuple[Pixels, dict[str, Any]]:
-    """A test image of the subject's data set: number ``test``, else one at random, of class ``label`` if said.
+    """A test image of the subject's data set: number ``test``, else one at random, of class ``label``.
 
     Also tells the page its number, its label and its pixels. NotHere if the data set is not fetched.
     """

@@ -1,4 +1,4 @@
-"""What the page may ask about the network it shows: a unit's arithmetic, and what other panels want to know."""
+"""What the page may ask about the network it shows: a unit's arithmetic, and what other panels need."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,21 +16,17 @@ import numpy as np
 
 from convolab.app.figures import percent
 from convolab.errors import ConvolabError, DataError, NetworkError, RunError, unknown
-from convolab.networks import Network, preset
+from convolab.networks import Network
+from convolab.networks.shipped import SHIPPED, shipped
 from convolab.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from torch import nn
 
     from convolab.activations import Activations, Inspector
+    from convolab.training.weights import WeightsInfo
 
 START = "@start"
-SHIPPED = {
-    "harley-cnn": ("Harley's CNN", "harley-cnn"),
-    "harley-mlp": ("Harley's MLP", "harley-mlp"),
-    "modern-cnn": ("Modern CNN", "convolutional"),
-}
-"""Networks that come with the lab: their titles, and the presets they are made like."""
 DEFAULT = "harley-cnn"
 UNDER_WAY = ("queued", "running", "paused")
 _KEPT = 12
@@ -105,7 +100,7 @@ def choices() -> list[tuple[str, str]]:
     """All sources with their titles: the shipped networks, then the runs that have weights, newest first."""
     from convolab.runs.store import runs_here
 
-    found = [(name, title) for name, (title, _) in SHIPPED.items()]
+    found = [(name, entry.title) for name, entry in SHIPPED.items()]
     for info in runs_here():
         folder = RunFolder(info.run_id)
         if info.state in ("running", "paused", "queued") or folder.weights_path.exists():
@@ -115,7 +110,7 @@ def choices() -> list[tuple[str, str]]:
 
 
 def companions(source: str) -> list[tuple[str, str]]:
-    """What can be set beside a source: itself before training, and networks for pictures of the same shape."""
+    """What can be set beside a source: itself before training, and networks for the same pictures."""
     plain, start = split(source)
     shape = _shape(plain)
     before = (plain, "The same, trained") if start else (plain + START, "The same, before training")
@@ -173,36 +168,13 @@ def _open(source: str, stamp: str) -> Subject:
 
 
 def _of_shipped(source: str, name: str, start: bool) -> Subject:
-    title, like = SHIPPED[name]
-    found = _shipped(name)
-    if found is not None:
-        network, model, info = found
-        figures = dict(info.figures)
-        mean, std = np.array(info.mean, np.float32), np.array(info.std, np.float32)
-        if start:
-            seed = int(dict(figures.get("settings") or {}).get("seed") or 0)
-            model = network.build(seed).eval()
-        note = "before training" if start else _accuracy(figures)
-        return _subject(
-            source, title, note, not start, False, "0", network, model, info.classes, info.dataset, mean, std
-        )
-    network = preset(like, (1, 28, 28), 10)
-    middle = np.full(1, 127.5, np.float32)
-    classes = tuple(str(digit) for digit in range(10))
-    return _subject(
-        source,
-        title,
-        "not trained",
-        False,
-        False,
-        "0",
-        network,
-        network.build(0).eval(),
-        classes,
-        "mnist",
-        middle,
-        middle,
-    )
+    network, model, info = shipped(name)
+    note = _accuracy(SHIPPED[name].card().get("test accuracy"), info.dataset)
+    if start:
+        settings = info.figures.get("settings", {})
+        model = network.build(int(settings.get("weights_seed") or settings.get("seed") or 0)).eval()
+        note = "before training"
+    return _subject(source, SHIPPED[name].title, note, not start, False, "0", network, model, info)
 
 
 def _of_run(source: str, run_id: str, start: bool, stamp: str) -> Subject:
@@ -213,20 +185,8 @@ def _of_run(source: str, run_id: str, start: bool, stamp: str) -> Subject:
         if start:
             raise RunError("The run is not in this lab's home, so its initial weights are not known here.")
         network, model, info = load_network(run_id)
-        return _subject(
-            source,
-            f"Run {run_id[:8]}",
-            _accuracy(dict(info.figures)),
-            True,
-            False,
-            stamp,
-            network,
-            model,
-            info.classes,
-            info.dataset,
-            np.array(info.mean, np.float32),
-            np.array(info.std, np.float32),
-        )
+        note = _accuracy(info.figures.get("test_accuracy"), info.dataset)
+        return _subject(source, f"Run {run_id[:8]}", note, True, False, stamp, network, model, info)
     spec = folder.spec()
     state = folder.state()
     under_way = state.state in UNDER_WAY
@@ -238,29 +198,16 @@ def _of_run(source: str, run_id: str, start: bool, stamp: str) -> Subject:
         )
     network, model, info = load_network(run_id)
     figures = state.figures
-    note = _accuracy({"test_accuracy": figures.test_accuracy, "dataset": spec.dataset})
+    note = _accuracy(figures.test_accuracy, spec.dataset)
     if under_way:
         note = f"{'paused' if state.state == 'paused' else 'training'}, {figures.examples:,} examples so far"
-    return _subject(
-        source,
-        spec.name,
-        note,
-        True,
-        under_way,
-        stamp,
-        network,
-        model,
-        info.classes,
-        info.dataset,
-        np.array(info.mean, np.float32),
-        np.array(info.std, np.float32),
-    )
+    return _subject(source, spec.name, note, True, under_way, stamp, network, model, info)
 
 
 def _before_training(source: str, folder: RunFolder, live: bool) -> Subject:
     from convolab.app.pictures import dataset
     from convolab.datasets import info, normalizer
-    from convolab.training.weights import read_weights
+    from convolab.training.weights import WeightsInfo, read_weights
 
     spec = folder.spec()
     about = info(spec.dataset)
@@ -272,10 +219,16 @@ def _before_training(source: str, folder: RunFolder, live: bool) -> Subject:
     if folder.initial_weights_path.exists():
         model.load_state_dict(read_weights(folder.initial_weights_path))
     mean, std = normalizer(dataset(spec.dataset), settings.normalization)
-    note = "not trained yet" if live else "before training"
-    return _subject(
-        source, spec.name, note, False, live, "0", spec.network, model, about.classes, spec.dataset, mean, std
+    made = WeightsInfo(
+        spec.dataset,
+        about.classes,
+        settings.normalization,
+        tuple(map(float, mean)),
+        tuple(map(float, std)),
+        {},
     )
+    note = "not trained yet" if live else "before training"
+    return _subject(source, spec.name, note, False, live, "0", spec.network, model, made)
 
 
 def _subject(
@@ -287,10 +240,7 @@ def _subject(
     stamp: str,
     network: Network,
     model: nn.Module,
-    classes: Sequence[str],
-    dataset: str,
-    mean: np.ndarray,
-    std: np.ndarray,
+    info: WeightsInfo,
 ) -> Subject:
     from convolab.activations import Inspector
 
@@ -303,21 +253,12 @@ def _subject(
         version=stamp,
         network=network,
         model=model,
-        inspector=Inspector(network, model, tuple(classes)),
-        classes=tuple(classes),
-        dataset=dataset,
-        mean=np.asarray(mean, np.float32).reshape(-1, 1, 1),
-        std=np.asarray(std, np.float32).reshape(-1, 1, 1),
+        inspector=Inspector(network, model, info.classes),
+        classes=tuple(info.classes),
+        dataset=info.dataset,
+        mean=np.array(info.mean, np.float32).reshape(-1, 1, 1),
+        std=np.array(info.std, np.float32).reshape(-1, 1, 1),
     )
-
-
-def _shipped(name: str) -> Any:
-    """What comes with the package under this name, or None while it comes without."""
-    try:
-        from convolab.networks.shipped import shipped
-    except ModuleNotFoundError:
-        return None
-    return shipped(name)
 
 
 def _shape(plain: str) -> tuple[int, ...] | None:
@@ -339,11 +280,17 @@ def _shape(plain: str) -> tuple[int, ...] | None:
 _shapes: dict[str, tuple[int, ...]] = {}
 
 
-def _accuracy(figures: dict[str, Any]) -> str:
-    share = figures.get("test_accuracy")
+def _accuracy(share: float | None, dataset: str) -> str:
+    """On the whole test set, in words."""
+    from convolab.datasets import info
+
     if share is None:
         return "trained"
-    return f"{percent(float(share), 2 if share > 0.99 else 1)} of the test images right"
+    shown = percent(share, 2 if share > 0.99 else 1)
+    try:
+        return f"{shown} of {info(dataset).test_size:,} test images"
+    except ConvolabError:  # a data set of one's own that is gone
+        return f"{shown} of its test images"
 
 
 def _why_not(state: str) -> str:
