@@ -231,7 +231,7 @@ class FeatureNetwork:
                 else:
                     x = module(x)
             if name in wanted:
-                found[name] = x.float()
+                found[name] = x.float() if x.dtype is torch.bfloat16 else x
             at += 1
         return found
 

@@ -201,11 +201,12 @@ class WassersteinLoss(_StyleLoss):
         covariance = _covariance(moments)
         middle = self.root @ covariance @ self.root
         middle = (middle + middle.T) / 2
-        # Where maps outnumber places, eigenvalues are 0, where the slope of a root is infinite.
-        least = 1e-6 * self.covariance.trace().square() / len(middle)
-        roots = (torch.linalg.eigvalsh(middle).clamp_min(0) + least).sqrt()
-        floor = least.sqrt() * len(middle)
-        traces = covariance.trace() + self.covariance.trace() - 2 * (roots.sum() - floor)
+        values = torch.linalg.eigvalsh(middle).clamp_min(0)
+        # Where maps outnumber places, eigenvalues are 0, where the slope of a root is infinite: λ/√(λ + ε) is
+        # the root but for values as small as ε.
+        least = 1e-6 * self.covariance.trace().square() / len(middle) ** 2
+        roots = values / (values + least.clamp_min(1e-30)).sqrt()
+        traces = covariance.trace() + self.covariance.trace() - 2 * roots.sum()
         return ((moments[0] - self.mean).square().sum() + traces).clamp_min(0) / self.scale
 
 

@@ -134,11 +134,6 @@ class Transfer(Painting):
             tick = time.perf_counter()
             self._prepare()
             assert self.optimizer is not None
-            before = time.perf_counter()
-            verdict = yield from self._obey()
-            tick += time.perf_counter() - before  # pauses are not painting
-            if verdict != "go on":
-                return "user" if verdict == "stop" else verdict
             level = self.plan[self.level]
             if self._level_ends(level):
                 if self.level == len(self.plan) - 1:
@@ -146,6 +141,11 @@ class Transfer(Painting):
                     return "budget" if over else "steps"
                 self._next_level()
                 continue
+            before = time.perf_counter()
+            verdict = yield from self._obey()
+            tick += time.perf_counter() - before  # pauses are not painting
+            if verdict != "go on":
+                return "user" if verdict == "stop" else verdict
             differences = self._step()
             self.clock.took(self.level, time.perf_counter() - tick)
             yield self._iterate(differences)
