@@ -28,6 +28,16 @@ def runs_dir() -> Path:
     return home() / "runs"
 
 
+def transfers_dir() -> Path:
+    """Folder with one subfolder per style transfer of the lab's queue."""
+    return home() / "transfers"
+
+
+def pictures_dir() -> Path:
+    """Folder with one subfolder per picture that was brought to the room Transfer."""
+    return home() / "pictures"
+
+
 def tracking_uri() -> str:
     """Where MLflow keeps the runs: ``MLFLOW_TRACKING_URI``, else an SQLite file in the lab's home."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from convolab.errors import SettingsError
 from convolab.runs.files import replace_text
+from convolab.style.control import checked_weights
 from convolab.training.control import Commands, checked_learning_rate
 
 
@@ -28,6 +29,10 @@ class Wishes(BaseModel):
     """Batches to run though paused that the loop has not fetched yet."""
     learning_rate: float | None = None
     release: bool = False
+    weight: float | None = None
+    style_weights: tuple[float, ...] | None = None
+    tv: float | None = None
+    """Of a transfer: `convolab.style.control.TransferCommands`."""
     by: str = ""
     """Who asked for the stop."""
 
@@ -48,6 +53,9 @@ def change_wishes(
     steps: int | None = None,
     learning_rate: float | None = None,
     release: bool | None = None,
+    weight: float | None = None,
+    style_weights: tuple[float, ...] | None = None,
+    tv: float | None = None,
     by: str = "",
     make_room: Callable[[], None] = lambda: None,
 ) -> Wishes:
@@ -67,6 +75,9 @@ def change_wishes(
         changes["learning_rate"] = checked_learning_rate(learning_rate)
     if release is not None:
         changes["release"] = release
+    checked_weights(weight, style_weights, tv)
+    given = {"weight": weight, "style_weights": style_weights, "tv": tv}
+    changes |= {name: value for name, value in given.items() if value is not None}
     if steps is not None and steps < 0:
         raise SettingsError(f"A step is at least 1 batch, not {steps}.")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from convolab.errors import ConvolabError
 from convolab.runs.feeding import needs_sync, push
 from convolab.runs.folder import RunFolder
+from convolab.runs.kinds import all_jobs
 from convolab.runs.tracking import client
 
 _ORDER = {"running": 0, "queued": 1, "paused": 2}
@@ -16,7 +17,7 @@ _ORDER = {"running": 0, "queued": 1, "paused": 2}
 
 @dataclass(frozen=True)
 class Job:
-    """A run that is training, waiting or paused, wherever it was started."""
+    """A job that is executed, waiting or paused, wherever it was started."""
 
     run_id: str
     name: str
@@ -25,14 +26,14 @@ class Job:
     """Place in the queue, from 1; None if it does not wait in this one."""
     fraction: float | None
     seconds_left: float | None
-    """Of training, once it trains."""
+    """Of work, once it is executed."""
     reason: str
 
 
 def jobs(positions: Mapping[str, int]) -> list[Job]:
-    """All runs that train, wait or are paused, in this order; ``positions`` are the places in a queue."""
+    """All jobs that run, wait or are paused, in this order; ``positions`` are the places in a queue."""
     found = []
-    for folder in RunFolder.all():
+    for folder in all_jobs():
         with contextlib.suppress(ConvolabError):
             state = folder.state()
             if state.state not in _ORDER:
@@ -41,7 +42,7 @@ def jobs(positions: Mapping[str, int]) -> list[Job]:
             found.append(
                 Job(
                     folder.run_id,
-                    folder.spec().name,
+                    folder.name,
                     state.state,
                     positions.get(folder.run_id),
                     now.fraction,
@@ -53,8 +54,8 @@ def jobs(positions: Mapping[str, int]) -> list[Job]:
 
 
 def mark_interrupted() -> None:
-    """Write down which runs are interrupted because their process is gone."""
-    for folder in RunFolder.all():
+    """Write down which jobs are interrupted because their process is gone."""
+    for folder in all_jobs():
         with contextlib.suppress(ConvolabError, OSError):
             state = folder.state()
             if state.state == "interrupted" and folder.written_state().state != "interrupted":

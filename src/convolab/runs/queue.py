@@ -8,15 +8,14 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from convolab.errors import ConvolabError, RunError
 from convolab.home import datasets_dir, home, tracking_uri
 from convolab.runs.cluster import SLOT, connect, start
-from convolab.runs.feeding import push
-from convolab.runs.folder import RESUMABLE, RunFolder, State
+from convolab.runs.job_folder import RESUMABLE, JobFolder, State
+from convolab.runs.kinds import folder_of
 from convolab.runs.overview import Job, catch_up, jobs, mark_interrupted
 from convolab.runs.store import RunInfo, runs_here
 from convolab.runs.worker import job
@@ -70,18 +69,18 @@ class Queue:
 
         Nothing happens if it is there already. RunError if it is finished or trained by another process.
         """
-        folder = RunFolder(run_id)
-        folder.spec()
+        folder = folder_of(run_id)
+        folder.check()
         with self._lock:
             state = folder.state().state
             if state == "finished":
-                raise RunError(f"{folder.spec().name} is finished; train it anew, or another one.")
+                raise RunError(f"{folder.name} is finished; start it anew, or another one.")
             if run_id in self._active and state in _ENDED:
                 self._again.setdefault(run_id, 0)  # its worker is still putting it away
             if run_id in self._waiting or run_id in self._active:
                 return
             if folder.held():
-                raise RunError(f"{folder.spec().name} is being trained by another process.")
+                raise RunError(f"{folder.name} is being {folder.done} by another process.")
             if state in RESUMABLE:
                 folder.control(paused=False, stop=False, release=False)
             _set_state(folder, "queued")
@@ -90,7 +89,7 @@ class Queue:
 
     def pause(self, run_id: str) -> None:
         """Pause a run with a checkpoint; one that waits leaves the queue until it is resumed."""
-        folder = RunFolder(run_id)
+        folder = folder_of(run_id)
         with self._lock:
             if run_id in self._waiting:
                 self._waiting.remove(run_id)
@@ -99,12 +98,12 @@ class Queue:
                 return
         state = folder.state().state
         if state in _ENDED or not self._is_executed(folder):
-            raise RunError(f"{folder.spec().name} is {state}, so it cannot be paused.")
+            raise RunError(f"{folder.name} is {state}, so it cannot be paused.")
         folder.control(paused=True)
 
     def resume(self, run_id: str) -> None:
         """Go on with a run that is paused, interrupted, stopped or failed; at once if still in a worker."""
-        folder = RunFolder(run_id)
+        folder = folder_of(run_id)
         with self._lock:
             under_way = self._is_executed(folder) and folder.state().state not in _ENDED
             if under_way or run_id in self._waiting:
@@ -116,11 +115,11 @@ class Queue:
 
     def stop(self, run_id: str) -> None:
         """Stop a run with a checkpoint; one that waits or is paused is stopped where it is."""
-        folder = RunFolder(run_id)
+        folder = folder_of(run_id)
         with self._lock:
             state = folder.state().state
             if state in _ENDED:
-                raise RunError(f"{folder.spec().name} is {state} already.")
+                raise RunError(f"{folder.name} is {state} already.")
             if self._is_executed(folder):
                 folder.control(stop=True)
                 self._wake.set()
@@ -133,12 +132,23 @@ class Queue:
         """Take a run that waits out of the queue. RunError if it does not wait."""
         with self._lock:
             if run_id not in self._waiting:
-                raise RunError(f"{RunFolder(run_id).spec().name} is not waiting in the queue.")
+                raise RunError(f"{folder_of(run_id).name} is not waiting in the queue.")
             self.stop(run_id)
+
+    def set_transfer_weights(
+        self,
+        run_id: str,
+        *,
+        weight: float | None = None,
+        style_weights: tuple[float, ...] | None = None,
+        tv: float | None = None,
+    ) -> None:
+        """Use other weights of a transfer's differences from its next step on. SettingsError out of range."""
+        folder_of(run_id).control(weight=weight, style_weights=style_weights, tv=tv)
 
     def step(self, run_id: str, batches: int = 1) -> None:
         """Run so many batches, then pause (again)."""
-        folder = RunFolder(run_id)
+        folder = folder_of(run_id)
         with self._lock:
             if run_id in self._active and folder.state().state in _ENDED:
                 self.submit(run_id)
@@ -150,7 +160,7 @@ class Queue:
 
     def set_learning_rate(self, run_id: str, learning_rate: float) -> None:
         """Use another learning rate from the next batch on. SettingsError if it cannot be one."""
-        RunFolder(run_id).control(learning_rate=learning_rate)
+        folder_of(run_id).control(learning_rate=learning_rate)
 
     # ---------------------------------------------------------------- looking
 
@@ -181,10 +191,10 @@ class Queue:
             self._closing = True
             waiting, self._waiting = self._waiting, []
             for run_id in waiting:
-                _set_state(RunFolder(run_id), "interrupted", "The lab was closed before its turn came.")
+                _set_state(folder_of(run_id), "interrupted", "The lab was closed before its turn came.")
             for run_id in self._active:
                 with contextlib.suppress(ConvolabError):
-                    RunFolder(run_id).control(release=True)
+                    folder_of(run_id).control(release=True)
         deadline = time.monotonic() + CLOSING_SECONDS
         while time.monotonic() < deadline and not all(f.done() for f in list(self._active.values())):
             time.sleep(0.05)
@@ -226,13 +236,13 @@ class Queue:
             for run_id, future in list(self._active.items()):
                 if future.done():
                     del self._active[run_id]
-                    self._ended(RunFolder(run_id), future)
+                    self._ended(folder_of(run_id), future)
                 else:
-                    self._attend(RunFolder(run_id))
+                    self._attend(folder_of(run_id))
             slots = self._slots() if self._waiting else 0
             while self._waiting and len(self._active) < slots and not self._closing:
                 run_id = self._waiting.pop(0)
-                folder = RunFolder(run_id)
+                folder = folder_of(run_id)
                 if not folder.exists:  # deleted meanwhile
                     continue
                 try:
@@ -263,7 +273,7 @@ class Queue:
         future.add_done_callback(lambda _: self._wake.set())
         self._active[run_id] = future
 
-    def _ended(self, folder: RunFolder, future: Future) -> None:
+    def _ended(self, folder: JobFolder, future: Future) -> None:
         if not folder.exists:  # deleted meanwhile
             return
         if future.status != "finished":
@@ -291,16 +301,17 @@ class Queue:
             _set_state(folder, "queued")
             self._waiting.append(folder.run_id)
 
-    def _attend(self, folder: RunFolder) -> None:
+    def _attend(self, folder: JobFolder) -> None:
         """If the worker of a run died, say that it waits for the next one: Dask hands it over by itself."""
         with contextlib.suppress(ConvolabError, OSError):
             if folder.written_state().state == "running" and not folder.held():
                 with folder.lock():
                     if folder.written_state().state == "running":
-                        reason = "The process that trained it died; it goes on by itself from its checkpoint."
+                        ending = "died; it goes on by itself from its checkpoint."
+                        reason = f"The process that {folder.did} it {ending}"
                         folder.set_state("queued", reason, died=True)
 
-    def _lost(self, folder: RunFolder, future: Future) -> None:
+    def _lost(self, folder: JobFolder, future: Future) -> None:
         """Dask gave the job up: its worker died again and again, or the cluster is gone."""
         if folder.held():
             return
@@ -308,8 +319,7 @@ class Queue:
             _set_state(
                 folder,
                 "failed",
-                "The process that trained this run died again and again; memory may be short. Choose a "
-                "smaller batch size or network, or resume from its checkpoint.",
+                folder.lost_sentence(),
             )
         else:
             _set_state(folder, "interrupted", "The connection to the workers was lost.")
@@ -317,24 +327,22 @@ class Queue:
     def _make_way(self) -> None:
         """Let paused runs leave their workers while others wait for one."""
         for run_id in self._active:
-            folder = RunFolder(run_id)
+            folder = folder_of(run_id)
             with contextlib.suppress(ConvolabError):
                 wishes = folder.wishes()
                 paused = folder.written_state().state == "paused" and wishes.paused
                 if paused and not (wishes.steps or wishes.release or wishes.stop):
                     folder.control(release=True)
 
-    def _is_executed(self, folder: RunFolder) -> bool:
-        folder.spec()
+    def _is_executed(self, folder: JobFolder) -> bool:
+        folder.check()
         return folder.run_id in self._active or folder.held()
 
-    def _stop_in_folder(self, folder: RunFolder) -> None:
+    def _stop_in_folder(self, folder: JobFolder) -> None:
         folder.control(stop=True)
-        examples = folder.written_state().figures.examples
-        where = f"after {examples:,} examples" if examples else "before it began"
-        _set_state(folder, "stopped", f"Training was stopped {where}.")
+        _set_state(folder, "stopped", folder.stopped_sentence())
         if not self._closing:
-            self._chores.put(partial(_push, folder))
+            self._chores.put(folder.ended)
 
     def _slots(self) -> int:
         return len(self._workers())
@@ -359,7 +367,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _set_state(folder: RunFolder, state: State, reason: str = "") -> None:
+def _set_state(folder: JobFolder, state: State, reason: str = "") -> None:
     try:
         folder.set_state(state, reason)
     except OSError:
@@ -372,11 +380,6 @@ def _set_state(folder: RunFolder, state: State, reason: str = "") -> None:
 
 def _written(run_id: str) -> str:
     try:
-        return RunFolder(run_id).written_state().state
+        return folder_of(run_id).written_state().state
     except ConvolabError:
         return ""
-
-
-def _push(folder: RunFolder) -> None:
-    with contextlib.suppress(ConvolabError, OSError):
-        push(folder, wait=10)

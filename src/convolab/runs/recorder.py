@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -14,13 +11,11 @@ from pathlib import Path
 from convolab.errors import ConvolabError, RunError
 from convolab.runs.control import FolderControl
 from convolab.runs.feeding import push
-from convolab.runs.files import why
 from convolab.runs.folder import Figures, RunFolder, State
+from convolab.runs.journal import Journal
 from convolab.training import events
 from convolab.training.events import Event
 
-STATE_SECONDS = 1.0
-"""At least so long between two writings of the figures."""
 WEIGHTS_SECONDS = 1.0
 WEIGHTS_SHARE = 0.03
 """At most this share of the time goes into writing live weights."""
@@ -29,44 +24,29 @@ CLOSING_SECONDS = 30.0
 """How long the end of a run waits for MLflow before it leaves the rest to `sync`."""
 
 
-class Recorder:
+class Recorder(Journal):
     """Writes a run's events, state and live weights; where the disk is full, it makes the run pause."""
 
     def __init__(
         self, folder: RunFolder, control: FolderControl, save_weights: Callable[[Path], None] | None = None
     ) -> None:
+        super().__init__(folder, control)
         self.folder = folder
         self.save_weights = save_weights
-        self.figures = folder.written_state().figures
-        self.state: State = "running"
-        self.reason = ""
-        self._control = control
-        self._machine = folder.written_state().machine
-        self._file = os.open(folder.events_path, os.O_RDWR | os.O_CREAT, 0o644)
-        self._end = _cut_half_line(self._file)
-        self._pending = b""
-        self._trouble = ""
-        self._state_at = self._weights_at = -1e9
+        self._weights_at = -1e9
         self._weights_cost = 0.0
         self._tracker = Tracker(folder)
-        try:
-            folder.make_reserve()
-        except OSError as error:
-            self._hold(error)
 
     def record(self, event: Event) -> Event:
         """Write one event; returns it, with the reason filled in if the recorder caused a pause."""
         if note := self._tracker.take_note():
-            self._append(events.Note(examples=event.examples, message=note))
-        if isinstance(event, events.Paused) and self._trouble and not event.reason:
-            event = replace(event, reason=self._trouble)
+            self.append(events.Note(examples=event.examples, message=note).to_dict())
+        if isinstance(event, events.Paused) and self.trouble and not event.reason:
+            event = replace(event, reason=self.trouble)
         if isinstance(event, events.Resumed):
-            self._trouble = ""
-            try:
-                self.folder.make_reserve()
-            except OSError as error:
-                self._hold(error)
-        self._append(event)
+            self.trouble = ""
+            self.reserve()
+        self.append(event.to_dict())
         before = (self.state, self.reason)
         self.figures = _figures_after(self.figures, event)
         self._take_state(event)
@@ -74,68 +54,19 @@ class Recorder:
             self._write_weights(at_once=isinstance(event, events.Finished))
         # After a pause nothing may come for long, so what is written then has to be the newest.
         changed = (self.state, self.reason) != before or isinstance(event, events.Paused)
-        if changed or time.monotonic() - self._state_at >= STATE_SECONDS:
+        if changed or self.state_is_due():
             self.write_state()
         return event
 
-    def write_state(self, state: State | None = None, reason: str = "") -> None:
-        """Note how the run stands, now."""
-        if state is not None:
-            self.state, self.reason = state, reason
-        self._state_at = time.monotonic()
-        try:
-            self.folder.set_state(self.state, self.reason, self.figures)
-        except OSError as error:
-            if self.state in ("running", "paused"):
-                self._hold(error)
-            else:  # the end: no later chance
-                self.folder.give_up_reserve()
-                with contextlib.suppress(OSError):
-                    self.folder.set_state(self.state, self.reason, self.figures)
-
     def close(self) -> None:
         """Bring MLflow up to date, if it answers, and close the files."""
-        with contextlib.suppress(OSError):
-            self._flush()
-        os.close(self._file)
+        super().close()
         self._tracker.close()
-
-    # ---------------------------------------------------------------- events
-
-    def _append(self, event: Event) -> None:
-        entry = {"time": round(time.time(), 3), **event.to_dict()}
-        self._pending += json.dumps(entry, separators=(",", ":")).encode() + b"\n"
-        try:
-            self._flush()
-        except OSError as error:
-            self._hold(error)
-            with contextlib.suppress(OSError):  # the reserve has made some room
-                self._flush()
-
-    def _flush(self) -> None:
-        # A full disk may take half a line; the rest stays pending from its first missing byte on.
-        while self._pending:
-            written = os.pwrite(self._file, self._pending, self._end)
-            self._end += written
-            self._pending = self._pending[written:]
-
-    def _hold(self, error: OSError) -> None:
-        """The disk does not take any more: pause, with a sentence, until someone has made room."""
-        reason = why(error)
-        self._trouble = (
-            f"The run's folder {self.folder.path} cannot be written ({reason}); "
-            "nothing is lost. Make room and press Resume."
-        )
-        self.folder.give_up_reserve()
-        self._control.hold()
-        self.state, self.reason = "paused", self._trouble
-        with contextlib.suppress(OSError):
-            self.folder.set_state(self.state, self.reason, self.figures)
 
     def _take_state(self, event: Event) -> None:
         match event:
             case events.Started() | events.Resumed():
-                if not self._trouble:
+                if not self.trouble:
                     self.state, self.reason = "running", ""
             case events.Paused():
                 self.state, self.reason = "paused", event.reason
@@ -161,21 +92,6 @@ class Recorder:
                 self.reason = f"{self.reason} {error}".strip()
         self._weights_at = time.monotonic()
         self._weights_cost = self._weights_at - begun
-
-
-def _cut_half_line(file: int) -> int:
-    """Cut a last line that a killed process left unfinished; returns where to go on."""
-    size = end = os.fstat(file).st_size
-    while end > 0:
-        start = max(0, end - 65536)
-        found = os.pread(file, end - start, start).rfind(b"\n")
-        if found >= 0:
-            end = start + found + 1
-            break
-        end = start
-    if end < size:
-        os.ftruncate(file, end)
-    return end
 
 
 def _figures_after(figures: Figures, event: Event) -> Figures:

@@ -33,24 +33,23 @@ def _get_ready() -> None:
 
 
 def job(run_id: str, environment: dict[str, str]) -> tuple[Outcome, str]:
-    """Execute a run in this worker; how it ended, with a sentence if there is something to say.
+    """Execute a job in this worker; how it ended, with a sentence if there is something to say.
 
     ``environment`` says where the lab's home is; a worker on another machine must see the same folders.
     """
-    from convolab.runs.execution import execute
-    from convolab.runs.folder import RunFolder
+    from convolab.runs.kinds import execute_job, folder_of
 
     os.environ.update(environment)
-    folder = RunFolder(run_id)
+    folder = folder_of(run_id)
     if not folder.exists:
         return "failed", (
             f"The worker on {platform.node()} does not see {folder.path}; workers must share the lab's home."
         )
     try:
         # The wishes stay: this may be the second try of a job whose worker died.
-        end = execute(run_id, keep_wishes=True)
+        ended = execute_job(run_id)
     except RunError as error:
         return ("busy" if folder.held() else "failed"), str(error)
     except ConvolabError as error:
         return "failed", str(error)
-    return ("released" if end is None else "ended"), ""
+    return ("ended" if ended else "released"), ""
