@@ -52,6 +52,13 @@ KEYS = (
     ("D", "on a layer: duplicate it"),
     ("Delete", "on a layer: remove it"),
     ("↑ ↓", "in a number: one step up or down"),
+    ("← → ↑ ↓", "in the view of a network: from unit to unit, and from level to level"),
+    ("Page ↑  Page ↓", "there: to the level above or below"),
+    ("Home  End", "there: to the first or last map"),
+    ("Enter", "there: open the unit with its arithmetic"),
+    ("Shift ← → ↑ ↓", "there: move the flat view, turn the one in space"),
+    ("+  −  0", "there: larger, smaller, all of it"),
+    ("H", "there: hide the level"),
     ("?", "this list"),
 )
 

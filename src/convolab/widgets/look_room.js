@@ -321,11 +321,13 @@ function render({ model, el }) {
   const cleanUps = [pad.listen(el)];
   let gone = false;
   for (const [name, title] of PANELS) {
+    const inside = h("div.cl-look-panel");
+    const panel = h("details.cl-look-more", { hidden: true }, h("summary", {}, title), inside);
+    side.append(panel);
     import(`./${name}.js`)
       .then(({ mount }) => {
         if (gone || !mount) return;
-        const inside = h("div.cl-look-panel");
-        side.append(h("details.cl-look-more", {}, h("summary", {}, title), inside));
+        setHidden(panel, false);
         cleanUps.push(mount({ el: inside, look }));
       })
       .catch(() => {}); // a room without this panel is still a room

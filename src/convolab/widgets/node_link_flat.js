@@ -9,6 +9,7 @@ const LABEL_ABOVE = 20;
 const ROOM = 12;
 const BETWEEN = [16, 96]; // rows: the edges must be seen
 const TIGHT = 4; // between rows of deep networks
+const TALLEST = 168; // pixels of a map
 const SIDE = 28; // of a map, so small that all maps may stand side by side for it
 const GRID = 10; // pixels of a cell from which on lines part the cells
 const NUMBERS = 38; // pixels of a cell from which on its value stands in it
@@ -53,7 +54,7 @@ function sideBySide(level, cell, width, take) {
   if (found < cell && found * rows >= SIDE) take(found > 3 ? Math.floor(found) : found);
 }
 function largestCell(level, last) {
-  if (level.shape.length === 3) return level.shape[1] * level.shape[2] === 1 ? 20 : 9;
+  if (level.shape.length === 3) return level.shape[1] * level.shape[2] === 1 ? 20 : Math.max(1, Math.min(9, Math.floor(TALLEST / level.shape[1])));
   return level === last ? 38 : level.units <= 40 ? 20 : 13;
 }
 const smaller = (cell) => (cell > 3 ? cell - 1 : cell > 1.2 ? cell - 0.25 : cell * 0.9);

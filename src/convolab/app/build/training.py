@@ -83,6 +83,8 @@ class _Panel:
                 text("The network or settings have changed since this run was started; it goes on as it was.")
                 button("Train the changed one", self.train, icon="o_play_arrow", kind="line")
             self.status = Widget("training_status")
+            with ui.element("a").classes("look-inside") as self.inside:
+                text("Look inside this network", tag="span")
         follow_source(state, self.status)
         state.subscribe(self.follow_run, "run_id")
         state.subscribe(self.dataset_changed, "dataset")
@@ -137,6 +139,10 @@ class _Panel:
         _show(self.rate, standing in _UNDER_WAY)
         if self.view is not None:
             self.rate.show(self.view.learning_rate_wanted)
+            inside = f"/look?run={self.view.run_id}"
+            if self.inside.props.get("href") != inside:
+                self.inside.props["href"] = inside
+        _show(self.inside, self.view is not None)
         _show(
             self.other,
             self.view is not None

@@ -102,7 +102,7 @@ class Session:
 
     async def open(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Put a network into a slot, or take it out; answers with its layout."""
-        slot = asked.get("slot") if asked.get("slot") in SLOTS else SLOTS[0]
+        slot = SLOTS[1] if asked.get("slot") == SLOTS[1] else SLOTS[0]
         source = str(asked.get("source", ""))[:200]
         if not source:
             self._subjects.pop(slot, None)

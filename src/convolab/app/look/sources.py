@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,7 +41,7 @@ class Subject:
     """How good it is, or that it is not trained."""
     trained: bool
     live: bool
-    """Whether its weights may still change."""
+    """Whether its weights may change: it is a run, which may go on, and not its beginning."""
     version: str
     network: Network
     model: nn.Module
@@ -129,11 +128,16 @@ def check(source: str) -> str:
 
 
 def version(source: str) -> str:
-    """Changes when the weights do; costs one look at a file."""
+    """Changes when the weights do, or how the run stands; costs a look at two files."""
     plain, start = split(source)
     if start or not plain.startswith("run:"):
         return "0"
-    return _stamp(RunFolder(plain.removeprefix("run:")).weights_path)
+    folder = RunFolder(plain.removeprefix("run:"))
+    try:
+        found = folder.weights_path.stat()
+    except OSError:
+        return f"0-{folder.state().state}" if folder.exists else "0"
+    return f"{found.st_mtime_ns:x}{found.st_ino & 0xFFFF:x}-{folder.state().state}"
 
 
 def subject(source: str) -> Subject:
@@ -190,9 +194,10 @@ def _of_run(source: str, run_id: str, start: bool, stamp: str) -> Subject:
     spec = folder.spec()
     state = folder.state()
     under_way = state.state in UNDER_WAY
-    if start or (stamp == "0" and under_way):
-        return _before_training(source, folder, under_way and not start)
-    if stamp == "0":
+    trained = folder.weights_path.exists()
+    if start or (not trained and under_way):
+        return _before_training(source, folder, under_way and not start, stamp)
+    if not trained:
         raise RunError(
             f"{spec.name} has no weights: it {_why_not(state.state)}. Train it anew, or look at another."
         )
@@ -201,10 +206,10 @@ def _of_run(source: str, run_id: str, start: bool, stamp: str) -> Subject:
     note = _accuracy(figures.test_accuracy, spec.dataset)
     if under_way:
         note = f"{'paused' if state.state == 'paused' else 'training'}, {figures.examples:,} examples so far"
-    return _subject(source, spec.name, note, True, under_way, stamp, network, model, info)
+    return _subject(source, spec.name, note, True, True, stamp, network, model, info)
 
 
-def _before_training(source: str, folder: RunFolder, live: bool) -> Subject:
+def _before_training(source: str, folder: RunFolder, live: bool, stamp: str) -> Subject:
     from convolab.app.pictures import dataset
     from convolab.datasets import info, normalizer
     from convolab.training.weights import WeightsInfo, read_weights
@@ -228,7 +233,7 @@ def _before_training(source: str, folder: RunFolder, live: bool) -> Subject:
         {},
     )
     note = "not trained yet" if live else "before training"
-    return _subject(source, spec.name, note, False, live, "0", spec.network, model, made)
+    return _subject(source, spec.name, note, False, live, stamp, spec.network, model, made)
 
 
 def _subject(
@@ -297,11 +302,3 @@ def _why_not(state: str) -> str:
     return {"failed": "failed before the first were saved", "interrupted": "was interrupted too early"}.get(
         state, "ended before any were saved"
     )
-
-
-def _stamp(path: Path) -> str:
-    try:
-        found = path.stat()
-    except OSError:
-        return "0"
-    return f"{found.st_mtime_ns:x}{found.st_ino & 0xFFFF:x}"
