@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from convolab.style.optimize import Adam, Lbfgs, Optimizer
+from convolab.style.optimize import Adam, Lbfgs, Optimizer, Smooth
 
 
 def bowl(x: Tensor) -> tuple[float, Tensor]:
@@ -98,3 +98,36 @@ def test_going_on_from_a_saved_state(make: Callable[[Tensor], Optimizer]) -> Non
         second.step(valley)
     assert torch.equal(whole.picture, second.picture)
     assert whole.loss == second.loss
+
+
+def test_within_bounds_the_minimum_is_that_of_the_box() -> None:
+    # A bowl whose minimum lies outside for half of the pixels: the best of the box is at its wall.
+    target = torch.linspace(-1, 1, 24).reshape(1, 3, 2, 4)
+    weights = torch.logspace(-1, 1, 24).reshape(1, 3, 2, 4)
+
+    def tilted(x: Tensor) -> tuple[float, Tensor]:
+        away = x - target
+        together = away.sum() * 0.3  # pixels are coupled
+        return float((weights * away.square()).sum() / 2 + away.sum() ** 2 * 0.15), weights * away + together
+
+    optimizer = Lbfgs(start(0.3), 10, bounds=(0.0, 0.5))
+    for _ in range(80):
+        optimizer.step(tilted)
+        assert 0 <= float(optimizer.picture.min()) <= float(optimizer.picture.max()) <= 0.5
+    slope = tilted(optimizer.picture)[1]
+    inside = (optimizer.picture > 0) & (optimizer.picture < 0.5)
+    assert float(slope[inside].abs().max()) < 1e-3
+    assert float(slope[optimizer.picture == 0].min()) > -1e-3  # held by the wall, not stuck to it
+    assert float(slope[optimizer.picture == 0.5].max()) < 1e-3
+
+
+def test_the_preconditioner_of_pictures_is_symmetric_positive_and_prefers_what_is_smooth() -> None:
+    smooth = Smooth(12, 10, torch.device("cpu"))
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(1, 3, 12, 10, generator=generator) for _ in range(2))
+    assert float((a * smooth(b)).sum()) == pytest.approx(float((smooth(a) * b).sum()), rel=1e-4)
+    assert float((a * smooth(a)).sum()) > 0
+    across = torch.arange(10) % 2 * 2.0 - 1
+    fine = across.expand(1, 3, 12, 10)
+    plain = torch.ones(1, 3, 12, 10)
+    assert float(smooth(plain).mean()) > 10 * float((smooth(fine) * fine).mean()) > 0

@@ -47,7 +47,7 @@ class Convolution(nn.Module):
     def forward(self, x: Tensor, relu: bool = False) -> Tensor:
         """(N, inputs, H, W) to (N, outputs, H', W')."""
         if self._fast(x):
-            return _Fast.apply(x, self, relu)  # type: ignore[no-any-return]
+            return _Fast.apply(x, self, relu)
         if self.border == "replicate" and self.padding:
             x = functional.pad(x, [self.padding] * 4, mode="replicate")
             y = functional.conv2d(x, self.weight, self.bias, self.stride)

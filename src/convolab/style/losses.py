@@ -83,7 +83,7 @@ class _GramOf(torch.autograd.Function):
 
 
 def _gram(places: Tensor) -> Tensor:
-    return _GramOf.apply(places)  # type: ignore[no-any-return]
+    return _GramOf.apply(places)
 
 
 # ------------------------------------------------------------------ the losses of painting

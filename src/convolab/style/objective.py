@@ -150,9 +150,12 @@ class Objective:
         w = self.weights.weight
         total = w * STYLE_SCALE * style + (1 - w) * content + self.weights.tv * tv
         return total, Differences(
-            *(float(value.detach()) for value in (total, style, content, tv)),
-            {layer: float(value.detach()) for layer, value in by_layer.items()},
-            {layer: float(value.detach()) for layer, value in content_by_layer.items()},
+            total=float(total.detach()),
+            style=float(style.detach()),
+            content=float(content.detach()),
+            tv=float(tv.detach()),
+            style_by_layer={layer: float(value.detach()) for layer, value in by_layer.items()},
+            content_by_layer={layer: float(value.detach()) for layer, value in content_by_layer.items()},
         )
 
     def __call__(self, picture: Tensor) -> tuple[Differences, Tensor]:

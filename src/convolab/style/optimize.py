@@ -48,19 +48,26 @@ class Lbfgs(Optimizer):
     """L-BFGS (Liu and Nocedal, 1989) with steps of length 1, cut only where the loss does not fall enough.
 
     One evaluation is nearly always one accepted step. ``precondition`` is a symmetric positive definite guess
-    of the inverse Hessian up to a factor; the factor is learned from the newest step.
+    of the inverse Hessian up to a factor; the factor is learned from the newest step. With ``bounds`` every
+    picture stays within them: steps are projected, and pixels that are held at a bound take no part in the
+    direction (Bertsekas, 1982). So what is minimised is the picture that can be saved, not one that is cut
+    off at black and white afterwards.
     """
 
     def __init__(
-        self, picture: Tensor, history: int = 20, precondition: Callable[[Tensor], Tensor] | None = None
+        self,
+        picture: Tensor,
+        history: int = 20,
+        precondition: Callable[[Tensor], Tensor] | None = None,
+        bounds: tuple[float, float] | None = None,
     ) -> None:
-        super().__init__(picture)
+        super().__init__(picture if bounds is None else picture.clamp(*bounds))
         self.history = history
         self.precondition = precondition or (lambda gradient: gradient)
+        self.bounds = bounds
         self.gradient: Tensor | None = None
         self.direction: Tensor | None = None
         self.length = 1.0
-        self.slope = 0.0
         self.moves: list[Tensor] = []
         self.changes: list[Tensor] = []
 
@@ -77,11 +84,15 @@ class Lbfgs(Optimizer):
             self._turn()
             return self.loss
         tried = self.picture + self.length * self.direction
+        if self.bounds is not None:
+            tried = tried.clamp(*self.bounds)
         loss, gradient = evaluate(tried)
-        if not loss <= self.loss + DECREASE * self.length * self.slope:
-            self._shorten(loss)
+        move = tried - self.picture
+        promised = float((move * self.gradient).sum())
+        if not loss <= self.loss + DECREASE * promised:
+            self._shorten(loss, promised)
             return loss
-        move, change = tried - self.picture, gradient - self.gradient
+        change = gradient - self.gradient
         self.picture, self.loss, self.gradient = tried, loss, gradient
         # A pair without positive curvature would make the direction point uphill.
         if float((move * change).sum()) > 1e-10 * float(change.square().sum()):
@@ -92,13 +103,13 @@ class Lbfgs(Optimizer):
         self._turn()
         return loss
 
-    def _shorten(self, loss: float) -> None:
+    def _shorten(self, loss: float, promised: float) -> None:
         """The minimum of the parabola through both losses and the slope, kept between a tenth and a half."""
-        length = self.length
+        share = 0.5
         if math.isfinite(loss):
-            bend = 2 * (loss - self.loss - length * self.slope)
-            length = -self.slope * length * length / bend if bend > 0 else length / 2
-        self.length = min(max(length, self.length / 10), self.length / 2)
+            bend = 2 * (loss - self.loss - promised)
+            share = -promised / bend if bend > 0 else 0.5
+        self.length *= min(max(share, 0.1), 0.5)
         if self.length < SHORTEST:
             self.moves, self.changes = [], []
             self._turn()
@@ -106,7 +117,8 @@ class Lbfgs(Optimizer):
     def _turn(self) -> None:
         """The next direction, from the gradient and the curvature of the last steps."""
         assert self.gradient is not None
-        direction = -self.gradient
+        free = self._free()
+        direction = -self.gradient * free
         factors = []
         for move, change in zip(reversed(self.moves), reversed(self.changes), strict=True):
             rho = 1 / float((move * change).sum())
@@ -120,18 +132,30 @@ class Lbfgs(Optimizer):
             direction = direction * (float((self.moves[-1] * change).sum()) / curvature)
         for (rho, alpha), move, change in zip(reversed(factors), self.moves, self.changes, strict=True):
             direction = direction + (alpha - rho * float((change * direction).sum())) * move
+        direction = direction * free
+        if self.moves and float((direction * self.gradient).sum()) >= 0:
+            # What was learned is about other pixels than those that are free now.
+            self.moves, self.changes = [], []
+            direction = self.precondition(-self.gradient * free) * free
         self.direction = direction
-        self.slope = float((direction * self.gradient).sum())
         self.length = 1.0
         if not self.moves:
             size = float(direction.square().mean().sqrt())
             self.length = FIRST_MOVE / size if size > 0 else 1.0
 
+    def _free(self) -> Tensor:
+        """1 for pixels that may move, 0 for those that are held at a bound by their slope."""
+        assert self.gradient is not None
+        if self.bounds is None:
+            return torch.ones_like(self.gradient)
+        low, high = self.bounds
+        held = ((self.picture <= low) & (self.gradient > 0)) | ((self.picture >= high) & (self.gradient < 0))
+        return (~held).to(self.gradient.dtype)
+
     def state(self) -> dict[str, Tensor]:
         """Picture, gradient, direction and history."""
         found = {"picture": self.picture}
-        numbers = [self.loss, self.length, self.slope]
-        found["numbers"] = torch.tensor(numbers, dtype=torch.float64)
+        found["numbers"] = torch.tensor([self.loss, self.length], dtype=torch.float64)
         if self.gradient is not None and self.direction is not None:
             found |= {"gradient": self.gradient, "direction": self.direction}
         for i, (move, change) in enumerate(zip(self.moves, self.changes, strict=True)):
@@ -141,11 +165,32 @@ class Lbfgs(Optimizer):
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take back what `state` gave."""
         self.picture = state["picture"]
-        self.loss, self.length, self.slope = state["numbers"].tolist()
+        self.loss, self.length = state["numbers"].tolist()
         self.gradient, self.direction = state.get("gradient"), state.get("direction")
         count = sum(1 for name in state if name.startswith("move."))
         self.moves = [state[f"move.{i}"] for i in range(count)]
         self.changes = [state[f"change.{i}"] for i in range(count)]
+
+
+class Smooth:
+    """A preconditioner for pictures: slopes are weighted by 1 / (spatial frequency + a little).
+
+    Large shapes then move first and fine grain follows, as in natural pictures, whose amplitudes fall like
+    that. Against plain slopes L-BFGS needs about a fifth fewer steps (docs/LOG.md).
+    """
+
+    LEAST = 0.03
+    """Cycles per pixel that are added: all frequencies below weigh about alike."""
+
+    def __init__(self, height: int, width: int, device: torch.device) -> None:
+        rows = torch.fft.fftfreq(height, device=device)[:, None]
+        columns = torch.fft.rfftfreq(width, device=device)[None]
+        self.weights = 0.3 / ((rows.square() + columns.square()).sqrt() + self.LEAST)
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        """The same shape, (1, 3, H, W)."""
+        waves = torch.fft.rfft2(gradient) * self.weights
+        return torch.fft.irfft2(waves, s=gradient.shape[2:])
 
 
 class Adam(Optimizer):

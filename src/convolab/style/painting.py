@@ -19,7 +19,7 @@ from convolab.style import tiles
 from convolab.style.features import FeatureNetwork
 from convolab.style.loading import load_network
 from convolab.style.objective import Objective, StyleTarget, Weights, style_target
-from convolab.style.optimize import Adam, Lbfgs, Optimizer
+from convolab.style.optimize import Adam, Lbfgs, Optimizer, Smooth
 from convolab.style.pictures import (
     Picture,
     fitted,
@@ -130,7 +130,8 @@ class Painting:
         settings = self.settings
         if settings.optimizer == "adam":
             return Adam(picture, settings.learning_rate, settings.beta1, settings.beta2)
-        return Lbfgs(picture, settings.history)
+        smooth = Smooth(picture.shape[2], picture.shape[3], picture.device)
+        return Lbfgs(picture, settings.history, smooth, bounds=(0.0, 1.0))
 
     # ---------------------------------------------------------------- pictures
 

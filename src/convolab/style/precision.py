@@ -13,6 +13,7 @@ from convolab.style.features import FeatureNetwork
 from convolab.training.device import synchronize
 from convolab.training.precision import TOLERANCE, WORTH_IT, Precision
 
+_NAMES: tuple[Literal["fp32", "bf16"], ...] = ("fp32", "bf16")
 _SIDE = 96
 """A picture this small takes a fraction of a second; its convolutions are the real ones."""
 GRADIENT_TOLERANCE = 0.1
@@ -38,8 +39,8 @@ def choose(
     results: dict[str, list[Tensor]] = {}
     try:
         for _ in range(3):
-            for name in ("fp32", "bf16"):
-                network.precision = name  # type: ignore[assignment]
+            for name in _NAMES:
+                network.precision = name
                 synchronize(device)
                 start = time.perf_counter()
                 results[name] = _try(network, layers, picture)

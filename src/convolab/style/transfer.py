@@ -133,7 +133,7 @@ class Transfer(Painting):
         while True:
             tick = time.perf_counter()
             self._prepare()
-            assert self.optimizer is not None
+            self.clock.seconds += time.perf_counter() - tick
             level = self.plan[self.level]
             if self._level_ends(level):
                 if self.level == len(self.plan) - 1:
@@ -141,11 +141,10 @@ class Transfer(Painting):
                     return "budget" if over else "steps"
                 self._next_level()
                 continue
-            before = time.perf_counter()
             verdict = yield from self._obey()
-            tick += time.perf_counter() - before  # pauses are not painting
             if verdict != "go on":
                 return "user" if verdict == "stop" else verdict
+            tick = time.perf_counter()  # pauses are not painting
             differences = self._step()
             self.clock.took(self.level, time.perf_counter() - tick)
             yield self._iterate(differences)
