@@ -37,6 +37,10 @@ class UnitError(ConvolabError):
     """A layer or unit to look at that the network does not have."""
 
 
+class ReportError(ConvolabError):
+    """A page or a pin cannot be found, read or written."""
+
+
 class ConvolabWarning(UserWarning):
     """Something worth saying that stops nothing."""
 

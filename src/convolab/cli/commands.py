@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from convolab.cli import data, doctor, evaluation, look, networks, runs, style, train
+from convolab.cli import data, doctor, evaluation, look, networks, report, runs, style, train
 
 app = typer.Typer(
     help="convolab, the laboratory for convolutional neural networks. Without a command it serves the lab.",
@@ -56,6 +56,7 @@ app.command("transfer")(style.transfer)
 app.command("rebuild")(style.rebuild)
 app.command("style-diff")(style.style_diff)
 app.command("content-diff")(style.content_diff)
+app.add_typer(report.app, name="report")
 app.command("doctor")(doctor.doctor)
 
 
