@@ -63,6 +63,27 @@ def test_train_prints_one_json_object_last_and_records_the_run(
     assert sum(map(sum, measured["confusion"])) == measured["total"] == 36
 
 
+def test_training_can_begin_with_a_runs_weights(
+    shapes: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", shapes, *SMALL, "--name", "first", "--json"]) == 0
+    first = last_object(capfd.readouterr().out)
+    assert main(["evaluate", "first", "--json"]) == 0
+    loss = last_object(capfd.readouterr().out)["test_loss"]
+    # One example at a tiny rate: what it has learned before is all still there.
+    tiny = ["--examples", "1", "--learning-rate", "1e-9", "--json"]
+    weights = tmp_path / "first.safetensors"
+    assert main(["export", "first", "--weights", str(weights)]) == 0
+    for origin in ("first", str(weights)):
+        capfd.readouterr()
+        assert main(["train", shapes, "--start-from", origin, *tiny]) == 0
+        second = last_object(capfd.readouterr().out)
+        assert second["test_loss"] == pytest.approx(loss, abs=1e-4)
+        assert second["parameters"] == first["parameters"]
+    assert main(["train", shapes, "--start-from", "first", "--network", "harley-mlp", *tiny]) == 2
+    assert main(["train", shapes, "--start-from", "nowhere", *tiny]) == 2
+
+
 def test_export_writes_code_network_and_weights(
     shapes: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,6 +31,9 @@ from convolab.words import duration
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+    from convolab.networks import Network
+
+PRESET = "convolutional"
 DEFAULT_EXAMPLES = 60_000
 """Where a run stops that was given no stop condition: one pass over MNIST."""
 
@@ -37,7 +41,13 @@ DEFAULT_EXAMPLES = 60_000
 @spec_options(TrainingSettings, "settings")
 def train(
     dataset: Annotated[str, typer.Argument(help="A data set: mnist, fashion-mnist, cifar10 or your own.")],
-    network: Annotated[str, typer.Option(help=NETWORK_HELP)] = "convolutional",
+    network: Annotated[
+        str | None, typer.Option(help=f"{NETWORK_HELP} Default: convolutional.", show_default=False)
+    ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(help="Trained weights to begin with: a run, or a file of exported weights."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="What to call the run.")] = None,
     json: JSON_OPTION = False,
     *,
@@ -47,13 +57,27 @@ def train(
     from convolab.datasets import load
     from convolab.runs import create_run
 
-    chosen = read_network(network, dataset)
+    weights, their_network = _weights(start_from) if start_from else (None, None)
+    chosen = their_network if their_network and not network else read_network(network or PRESET, dataset)
     if not settings.has_length() and settings.target_accuracy is None:
         settings = settings.changed(examples=DEFAULT_EXAMPLES)
     with fetching() as progress:
         load(dataset, progress=progress)
-    run_id = create_run(dataset, chosen, settings, name=name)
+    run_id = create_run(
+        dataset, chosen, settings, name=name, initial_weights=weights, started_from=start_from
+    )
     return _follow(run_id, json)
+
+
+def _weights(text: str) -> tuple[Path, Network]:
+    """The file of a run's weights, or the file itself; with the network that they belong to."""
+    from convolab.runs import RunFolder, find
+    from convolab.training import load_weights
+
+    path = Path(text)
+    if not path.is_file():
+        path = RunFolder(find(text).run_id).weights_path
+    return path, load_weights(path)[0]
 
 
 def resume(
