@@ -39,36 +39,42 @@ def shifted(data: convolab.Dataset) -> convolab.Dataset:
     return dataclasses.replace(data, test_images=images)
 
 
-def settings_of(entry: Shipped) -> TrainingSettings:
-    words = iter(shlex.split(entry.options))
+def settings_of(options: str) -> TrainingSettings:
+    words = iter(shlex.split(options))
     return TrainingSettings(**{word.removeprefix("--").replace("-", "_"): next(words) for word in words})
 
 
-def train(entry: Shipped, data: convolab.Dataset) -> None:
+def train(entry: Shipped, data: convolab.Dataset, first: int = 1) -> None:
+    """Train it, phase by phase; ``first`` > 1 goes on from the weights in the package."""
     network = convolab.preset(entry.name, data.input_shape, len(data.classes))
-    settings = settings_of(entry)
-    training = Training(network, data, settings)
-    start = time.time()
-    for event in training.events():
-        if isinstance(event, Evaluated):
-            print(f"{time.time() - start:6.0f} s  {event.examples:9,}  {event.test_accuracy:.4f}", flush=True)
-        if isinstance(event, Finished):
-            print(event.message)
-            figures = {
-                "settings": settings.model_dump(exclude_defaults=True),
-                "examples": event.examples,
-                "seconds": round(event.seconds),
-            }
+    weights = {k: v.float() for k, v in shipped(entry.name)[1].state_dict().items()} if first > 1 else None
+    card = entry.card() if first > 1 else {"examples": 0, "seconds": 0}
+    seen, seconds = card["examples"], card["seconds"]
+    for options in entry.phases[first - 1 :]:
+        settings = settings_of(options)
+        training = Training(network, data, settings, initial_weights=weights)
+        start = time.time()
+        for event in training.events():
+            if isinstance(event, Evaluated):
+                print(
+                    f"{time.time() - start:6.0f} s  {event.examples:9,}  {event.test_accuracy:.4f}",
+                    flush=True,
+                )
+            if isinstance(event, Finished):
+                print(event.message, flush=True)
+                seen, seconds = seen + event.examples, seconds + round(event.seconds)
+        weights = training.model.state_dict()
     FOLDER.mkdir(exist_ok=True)
-    save_weights(entry.path, training.model.eval().half(), network, data, settings.normalization, figures)
+    model = training.model.eval().half()
+    save_weights(entry.path, model, network, data, settings.normalization, {"examples": seen})
     card = {
         "network": entry.title,
         "layers": [step.layer.title for step in network.trace()],
         "parameters": network.parameters,
         "trained on": "MNIST's 60,000 training images, each time changed at random",
-        "command": entry.command,
-        "examples": figures["examples"],
-        "seconds": figures["seconds"],
+        "commands": entry.commands,
+        "examples": seen,
+        "seconds": seconds,
         "machine": {key: value for key, value in machine().items() if key != "load_before"},
     }
     entry.path.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
@@ -98,10 +104,11 @@ def measure(entry: Shipped, data: convolab.Dataset, moved: convolab.Dataset) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--train", metavar="NAME", choices=SHIPPED, help="train this one anew first")
+    parser.add_argument("--phase", type=int, default=1, help="go on with this phase of its training (1)")
     options = parser.parse_args()
     data = convolab.load("mnist")
     if options.train:
-        train(SHIPPED[options.train], data)
+        train(SHIPPED[options.train], data, options.phase)
     there = [entry for entry in SHIPPED.values() if entry.path.exists()]
     moved = shifted(data)
     note = f"Whole test set of MNIST; shifted: by up to {FARTHEST} pixels each way, seed {SEED}."

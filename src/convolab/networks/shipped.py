@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "weights"
 _CHANGES = "--shift 4 --rotation 12 --scaling 0.15 --stroke 0.5"
+_GENTLE = "--shift 2 --rotation 8 --scaling 0.1 --stroke 0.3"
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,18 @@ class Shipped:
 
     name: str
     title: str
-    options: str
-    """Options of ``convolab train mnist``."""
+    phases: tuple[str, ...]
+    """Options of ``convolab train mnist``: for the first phase, and for the one that goes on from it."""
 
     @property
-    def command(self) -> str:
-        """The command that trains it anew."""
-        return f"convolab train mnist --network {self.name} {self.options}"
+    def commands(self) -> list[str]:
+        """The commands that train it anew."""
+        first, *rest = self.phases
+        found = [f"convolab train mnist --network {self.name} --name {self.name}-1 {first}"]
+        for number, options in enumerate(rest, 2):
+            origin = f"--start-from {self.name}-{number - 1} --name {self.name}-{number}"
+            found.append(f"convolab train mnist {origin} {options}")
+        return found
 
     @property
     def path(self) -> Path:
@@ -55,20 +61,28 @@ SHIPPED: dict[str, Shipped] = {
         Shipped(
             "harley-cnn",
             "Harley's CNN",
-            "--optimizer adamw --learning-rate 0.003 --batch-size 128 --schedule one-cycle --epochs 40 "
-            + _CHANGES,
+            (
+                "--optimizer adamw --learning-rate 0.003 --batch-size 128 --schedule one-cycle --epochs 40 "
+                + _CHANGES,
+                "--optimizer adamw --learning-rate 0.001 --batch-size 64 --schedule cosine --epochs 12 "
+                + f"{_GENTLE} --seed 1",
+            ),
         ),
         Shipped(
             "harley-mlp",
             "Harley's MLP",
-            "--optimizer adamw --learning-rate 0.002 --batch-size 256 --schedule one-cycle --epochs 120 "
-            + _CHANGES,
+            (
+                "--optimizer adamw --learning-rate 0.002 --batch-size 256 --schedule one-cycle --epochs 90 "
+                + _CHANGES,
+            ),
         ),
         Shipped(
             "modern-cnn",
             "Small modern CNN",
-            "--optimizer adamw --learning-rate 0.005 --batch-size 128 --schedule one-cycle --epochs 20 "
-            + _CHANGES,
+            (
+                "--optimizer adamw --learning-rate 0.005 --batch-size 128 --schedule one-cycle --epochs 12 "
+                + _CHANGES,
+            ),
         ),
     )
 }
