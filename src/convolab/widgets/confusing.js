@@ -84,7 +84,7 @@ export function mount({ el, look }) {
     const slowly = setTimeout(() => setText(said, "Looking for the smallest change …"), 100);
     try {
       const answer = await look.ask({ do: "confuse", ...asked });
-      take_(answer);
+      present(answer);
     } catch (error) {
       setText(problem, error.message);
       setHidden(problem, false);
@@ -94,7 +94,7 @@ export function mount({ el, look }) {
     asking = false;
     sayDrawing();
   }
-  function take_(answer) {
+  function present(answer) {
     found = answer;
     const all = bytesOf(answer.pixels);
     const size = answer.shape.reduce((product, side) => product * side, 1);
@@ -121,10 +121,12 @@ export function mount({ el, look }) {
   }
   // How near the person's own drawing was, in words.
   function close() {
-    const [a, b] = [found.shares[0][found.first], found.shares[0][found.second]];
-    const apart = Math.abs(a - b);
-    if (apart < 0.01 && a + b > 0.5) return "your drawing was as confusing already.";
-    return `your drawing was ${percent(apart, 0)} away from a tie.`;
+    const shares = found.shares[0];
+    const [a, b] = [shares[found.first], shares[found.second]];
+    const best = shares.indexOf(Math.max(...shares));
+    if (best !== found.first && best !== found.second) return `your drawing was rather ${classes[best]}, ${percent(shares[best], 0)}.`;
+    if (Math.abs(a - b) < 0.01) return "your drawing was as confusing already.";
+    return `your drawing was ${percent(Math.abs(a - b), 0)} away from a tie.`;
   }
   function show(step) {
     at = step;

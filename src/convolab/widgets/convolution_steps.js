@@ -9,7 +9,7 @@ import { pictures } from "./unit_pictures.js";
 
 const PACES = { number: 140, place: 420, fast: 33 }; // ms per step
 const REST = 700; // ms on a finished sum, number by number
-const MAP = 208; // pixels
+const MAP = 200; // pixels
 
 // `unit` is the unit from which it was opened: the film begins at its place in its map.
 export function convolutionSteps({ host, ask, unit, level, below, values, levelTitle, onClose = () => {} }) {
@@ -97,6 +97,7 @@ export function convolutionSteps({ host, ask, unit, level, below, values, levelT
   function setPlaying(wanted) {
     if (wanted && data && place === places() - 1 && step === last()) seek(0, 0);
     playing = wanted;
+    line.setAttribute("aria-live", playing ? "off" : "polite"); // a film is not for reading aloud
     setText(play, playing ? "Pause" : "Play");
     play.setAttribute("aria-pressed", String(playing));
     schedule();
@@ -132,7 +133,7 @@ export function convolutionSteps({ host, ask, unit, level, below, values, levelT
     if (!fresh) return draw();
     chosen = Math.min(chosen, data.entries.length - 1);
     strip?.close();
-    strip = pictures({ width: 272, largest: 22, label: "What is under the window" });
+    strip = pictures({ width: 256, largest: 22, label: "What is under the window" });
     middle.replaceChildren(strip.el);
     thumbs.replaceChildren(...(data.entries.length > 1 ? data.entries.map((entry, e) => thumb(entry, e)) : []));
     setText(mapName, `Output map ${map + 1} of ${level.shape[0]}`);

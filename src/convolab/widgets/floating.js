@@ -40,29 +40,38 @@ export function floating({ host, name, width = 420, className = "", onClose = ()
 
   const sheet = () => window.innerWidth <= NARROW;
 
+  // Within the view, as near as can be to where it was put; that is remembered, so that a view that was small for
+  // a moment moves nothing for good.
+  function clamped() {
+    const room = [host.clientWidth - el.offsetWidth - MARGIN, host.clientHeight - el.offsetHeight - MARGIN];
+    return [left, top].map((value, i) => Math.max(MARGIN, Math.min(room[i], value)));
+  }
   function settle() {
     if (gone) return;
     el.classList.toggle("cl-as-sheet", sheet());
     if (sheet()) {
       el.style.left = el.style.top = "";
       el.style.setProperty("--height", `${Math.round(share * 100)}dvh`);
-    } else {
-      el.style.maxHeight = `${Math.max(160, host.clientHeight - 2 * MARGIN)}px`;
-      const room = [host.clientWidth - el.offsetWidth - MARGIN, host.clientHeight - el.offsetHeight - MARGIN];
-      // Where it was put is remembered: a view that was small for a moment moves nothing for good.
-      el.style.left = `${Math.round(Math.max(MARGIN, Math.min(room[0], left)))}px`;
-      el.style.top = `${Math.round(Math.max(MARGIN, Math.min(room[1], top)))}px`;
+      return;
     }
+    el.style.maxHeight = `${Math.max(160, host.clientHeight - 2 * MARGIN)}px`;
+    const [x, y] = clamped();
+    el.style.left = `${Math.round(x)}px`;
+    el.style.top = `${Math.round(y)}px`;
   }
-  function move(dx, dy) {
-    if (sheet()) share = Math.max(0.2, Math.min(0.85, share - dy / window.innerHeight));
+  // Where it would be moved from: { left, top } or, as a sheet, its share of the height.
+  function hold() {
+    const [x, y] = clamped();
+    return { left: x, top: y, share };
+  }
+  function move(start, dx, dy) {
+    if (sheet()) share = Math.max(0.2, Math.min(0.85, start.share - dy / window.innerHeight));
     else {
-      settle();
-      [left, top] = [parseFloat(el.style.left) + dx, parseFloat(el.style.top) + dy];
+      [left, top] = [start.left + dx, start.top + dy];
+      [left, top] = clamped();
       moved = true;
     }
     settle();
-    if (!sheet()) [left, top] = [parseFloat(el.style.left), parseFloat(el.style.top)];
   }
 
   // ---- the order of windows ----
@@ -90,14 +99,12 @@ export function floating({ host, name, width = 420, className = "", onClose = ()
   let from = null;
   head.addEventListener("pointerdown", (event) => {
     if (event.button > 0 || event.target.closest(".cl-float-buttons")) return;
-    from = [event.clientX, event.clientY];
+    from = { at: [event.clientX, event.clientY], start: hold() };
     head.setPointerCapture(event.pointerId);
     head.dataset.held = true;
   });
   head.addEventListener("pointermove", (event) => {
-    if (!from) return;
-    move(event.clientX - from[0], event.clientY - from[1]);
-    from = [event.clientX, event.clientY];
+    if (from) move(from.start, event.clientX - from.at[0], event.clientY - from.at[1]);
   });
   const drop = () => {
     from = null;
@@ -109,7 +116,7 @@ export function floating({ host, name, width = 420, className = "", onClose = ()
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     if (!way) return;
     const reach = event.shiftKey ? 64 : 16;
-    move(way[0] * reach, way[1] * reach);
+    move(hold(), way[0] * reach, way[1] * reach);
     event.preventDefault();
     event.stopPropagation();
   });

@@ -2,14 +2,22 @@
 // the small menu in the corner of each picture, and saving.
 
 let colours = null;
+let root = document.body;
 const listeners = new Set();
+
+// Takes the colours from this element on: in a notebook the page is not ours.
+export function themeRoot(element) {
+  root = element;
+  watcher.observe(root, { attributes: true, attributeFilter: ["class"] });
+  themeChanged();
+}
 
 // The theme's colours, read once and again when the page turns dark or light.
 export function theme() {
   if (colours) return colours;
-  const style = getComputedStyle(document.body);
+  const style = getComputedStyle(root);
   const get = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;
-  const dark = document.body.classList.contains("body--dark");
+  const dark = root.classList.contains("body--dark");
   colours = {
     dark,
     ink: get("--ink", dark ? "#e6edeb" : "#14211e"),

@@ -4,6 +4,7 @@ import { functionCurve } from "./function_curve.js";
 import { capital, fieldName, indexOf, placeName } from "./unit_names.js";
 import { decimalsOf, exact, fixed, number, sumOf } from "./unit_numbers.js";
 import { extentsOf, PANELS, pictures } from "./unit_pictures.js";
+import { savePng } from "./unit_png.js";
 import { contributionTable, gridTables } from "./unit_tables.js";
 
 const MOST_MAPS = 8; // shown at first, the largest contributions
@@ -27,6 +28,7 @@ export function unitBody(unit, { width, go, watch, levelTitle }) {
   const form = formOf(unit);
   const closers = [];
   const updates = [];
+  const strips = []; // { picture, label, sum() } in the order they are seen
   let shown = unit;
   let decimals = decimalsOf(unit, form !== "windows");
   let extents = extentsOf(unit.inputs);
@@ -118,31 +120,39 @@ export function unitBody(unit, { width, go, watch, levelTitle }) {
     let headed = false;
     const row = (at) => {
       const entry = unit.inputs[at];
-      const made = pictures({
+      const picture = pictures({
         width: across,
         largest: picks ? 48 : several ? 13 : 40,
         label: `${levelTitle(entry.level)}, map ${entry.map + 1}: ${entry.values.length} by ${entry.values[0].length} inputs${picks ? "" : ", their weights and products"}. Arrow keys read cells, Enter goes to the unit.`,
         onPoint: (place) => say(place && { ...place, entry: at }),
         onGo: (place) => goTo({ ...place, entry: at }),
       });
-      closers.push(made.close);
+      closers.push(picture.close);
+      strips.push({ at, picture, label: several ? `Map ${entry.map + 1}` : "", sum: () => (picks ? "" : fixed(shown.inputs[at].sum, decimals.parts)) });
       const sum = number("map-sum");
       updates.push((next) => {
         const won = next.winner && next.inputs[at].level === next.winner.level ? wonPlace(next, at) : null;
-        made.update([next.inputs[at]], extents, won);
+        picture.update([next.inputs[at]], extents, won);
         sum.set(next.inputs[at].sum, decimals.parts);
       });
-      made.update([entry], extents);
-      if (!headed) rows.append(heads(made.layout(), indent));
+      picture.update([entry], extents);
+      if (!headed) rows.append(heads(picture.layout(), indent));
       headed = true;
-      return h("div.cl-row", {}, several ? h("span.cl-map", {}, `Map ${entry.map + 1}`) : null, made.el, h("span.cl-spring"), picks ? null : sum.el);
+      return h("div.cl-row", {}, several ? h("span.cl-map", {}, `Map ${entry.map + 1}`) : null, picture.el, h("span.cl-spring"), picks ? null : sum.el);
     };
-    for (const at of first) rows.append(row(at));
+    const made = new Map(first.map((at) => [at, row(at)]));
+    rows.append(...made.values());
     const rest = order.filter((at) => !first.includes(at));
     if (rest.length) {
       const sum = number("rest");
       const line = h("div.cl-row.cl-rest");
-      const all = h("button.cl-button", { type: "button", onclick: () => (line.replaceWith(...rest.map(row)), refresh()) }, `Show all ${order.length} maps`);
+      const all = h("button.cl-button", { type: "button", onclick: showAll }, `Show all ${order.length} maps`);
+      function showAll() {
+        for (const at of rest) made.set(at, row(at));
+        line.remove();
+        rows.append(...order.map((at) => made.get(at)));
+        refresh();
+      }
       line.append(h("span", {}, `The other ${rest.length} maps`), all, h("span.cl-spring"), sum.el);
       rows.append(line);
       updates.push((next) => sum.set(rest.reduce((total, at) => total + next.inputs[at].sum, 0), decimals.parts));
@@ -166,6 +176,7 @@ export function unitBody(unit, { width, go, watch, levelTitle }) {
       onGo: goTo,
     });
     closers.push(made.close);
+    strips.push({ at: 0, picture: made, label: "", sum: () => "" });
     updates.push((next) => made.update(next.inputs, extents));
     made.update(unit.inputs, extents);
     return h("div.cl-rows", {}, heads(made.layout(), 0), made.el);
@@ -286,6 +297,17 @@ export function unitBody(unit, { width, go, watch, levelTitle }) {
   return {
     el,
     close: () => closers.forEach((each) => each()),
+    save(title, filename) {
+      const lines = [];
+      if (unit.kind !== "input") {
+        if (shown.bias != null) lines.push(["Bias", shown.bias]);
+        lines.push([unit.kind === "maxpool" ? "Largest" : unit.kind.endsWith("avgpool") ? "Mean" : "Sum", shown.sum]);
+      }
+      for (const each of shown.steps) lines.push([`${each.title}: ${each.formula}`, each.output]);
+      lines.push(["Output", shown.output]);
+      const ordered = [...strips].sort((a, b) => a.at - b.at).map(({ picture, label, sum }) => ({ picture, label, sum: sum() }));
+      savePng({ title, place: capital(placeName(shown.index)), strips: ordered, extents, lines, filename });
+    },
     update(next) {
       shown = next;
       const wanted = decimalsOf(next, form !== "windows");

@@ -54,9 +54,11 @@ export function unitCards({ host, ask, select = () => {}, levels = [], values = 
     const code = h("code.cl-card-code", { title: "Its name on the command line, counted from 0" });
     const back = h("button.cl-button.cl-quiet", { type: "button", "aria-label": "Back to the unit before", title: "Back to the unit before (Backspace)", "data-role": "back", hidden: true, onclick: goBack }, "‹");
     const pinButton = h("button.cl-button.cl-quiet.cl-pin", { type: "button", "aria-pressed": "false", "data-role": "pin", title: "Pinned cards stay when another unit is chosen (P)", onclick: () => pin(!pinned) }, "Pin");
+    const fileName = (ending) => `${address(unit.level, unit.index).replaceAll(":", "-")}.${ending}`;
     const menu = cornerMenu("the unit", [
-      ["All numbers (CSV)", () => latest && saveText(unitCsv(latest), `${address(unit.level, unit.index).replaceAll(":", "-")}.csv`)],
-      ["All numbers (JSON)", () => latest && saveText(JSON.stringify(latest, null, 1), `${address(unit.level, unit.index).replaceAll(":", "-")}.json`, "application/json")],
+      ["Picture (PNG)", () => body?.save(levelTitle(unit.level), fileName("png"))],
+      ["All numbers (CSV)", () => latest && saveText(unitCsv(latest), fileName("csv"))],
+      ["All numbers (JSON)", () => latest && saveText(JSON.stringify(latest, null, 1), fileName("json"), "application/json")],
     ]);
     const problem = h("p.cl-card-problem", { role: "alert", hidden: true });
     frame.title.append(title, h("div.cl-card-sub", {}, place, code));
@@ -67,15 +69,18 @@ export function unitCards({ host, ask, select = () => {}, levels = [], values = 
       if (same(unit, next)) return ask_();
       if (unit.level && !returning) past.push(unit);
       unit = next;
-      latest = null;
-      frame.el.dataset.unit = address(unit.level, unit.index);
       setHidden(back, !past.length);
+      if (!body) dress();
+      select(unit.level, unit.index);
+      ask_();
+    }
+    // The head changes together with the numbers below it.
+    function dress() {
+      frame.el.dataset.unit = address(unit.level, unit.index);
       setText(title, levelTitle(unit.level));
       setText(place, capital(placeName(unit.index)));
       setText(code, address(unit.level, unit.index));
       frame.rename(`${levelTitle(unit.level)}, ${placeName(unit.index)}`);
-      select(unit.level, unit.index);
-      ask_();
     }
     function goBack() {
       const before = past.pop();
@@ -110,6 +115,7 @@ export function unitCards({ host, ask, select = () => {}, levels = [], values = 
     }
     function present(answer) {
       latest = answer;
+      dress();
       setHidden(problem, true);
       const next = structureOf(answer);
       if (body && next === structure) return body.update(answer);
@@ -126,6 +132,8 @@ export function unitCards({ host, ask, select = () => {}, levels = [], values = 
       if (inside && !frame.body.contains(document.activeElement)) frame.body.focus({ preventScroll: true });
     }
     function complain(text) {
+      latest = null;
+      dress();
       setText(problem, text);
       setHidden(problem, false);
       body?.close();

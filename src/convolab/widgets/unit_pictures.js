@@ -20,6 +20,13 @@ export function extentsOf(entries) {
   return extents;
 }
 
+// How long the lines of a folded row of cells are: nearly a square, with a last line that is full if that can be.
+function lineLength(cells) {
+  const least = Math.ceil(Math.sqrt(cells));
+  for (let length = least; length <= 2 * least; length += 1) if (cells % length === 0) return length;
+  return Math.ceil(Math.sqrt(cells * 1.2));
+}
+
 // Pictures of some entries of a unit's inputs, side by side as a mosaic; flat ones are folded into a rectangle.
 // `onPoint(place)` is told what is pointed at ({ entry, row, column } or null), `onGo(place)` what was pressed; without
 // them they are for looking at only.
@@ -34,7 +41,7 @@ export function pictures({ width, largest = 20, label, onPoint, onGo }) {
   function arrange() {
     const panels = PANELS.filter(([name]) => entries[0]?.[name]).map(([name]) => name);
     const [rows, columns] = [entries[0].values.length, entries[0].values[0].length];
-    const folded = rows === 1 && columns > 3 ? Math.ceil(Math.sqrt(columns * 1.2)) : columns;
+    const folded = rows === 1 && columns > 3 ? lineLength(columns) : columns;
     const tall = rows === 1 && columns > 3 ? Math.ceil(columns / folded) : rows;
     const across = Math.ceil(Math.sqrt(entries.length));
     const down = Math.ceil(entries.length / across);

@@ -1,4 +1,4 @@
-"""Confusing inputs, for the room: the smallest change of the present picture that puts it between two labels."""
+"""Confusing inputs, for the room: the smallest change of the picture that puts it between two labels."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""What excites a unit, for the room: the test images are searched a part at a time, as long as the page asks."""
+"""What excites a unit, for the room: test images are searched a part at a time, as long as the page asks."""
 
 from __future__ import annotations
 
 import base64
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,7 +85,7 @@ def answer(subject: Subject, asked: dict[str, Any]) -> dict[str, Any]:
                 "index": list(one.index),
                 "box": list(one.box),
                 "shape": list(images.shape[1:]),
-                "pixels": base64.b64encode(np.ascontiguousarray(images[one.image])).decode(),
+                "pixels": base64.b64encode(images[one.image].tobytes()).decode(),
             }
             for one in search.found
         ],
@@ -93,8 +93,6 @@ def answer(subject: Subject, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _numbered(one: Exciting, number: int) -> Exciting:
-    from dataclasses import replace
-
     return one if one.image == number else replace(one, image=number)
 
 
