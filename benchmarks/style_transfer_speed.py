@@ -3,7 +3,7 @@
 The textbook is written here, with nothing of convolab but the weights: fp32, NCHW, PyTorch's convolutions
 and its L-BFGS with default settings, from the content (or noise), 500 evaluations. Both minimise the same
 objective with the same VGG-16. What counts is the picture as it is saved: every figure is the objective of
-an 8-bit PNG, in fp32, by the code of this file. Ours must reach the textbook's final objective at least 2.5 times
+an 8-bit PNG, in fp32, by the code of this file. Ours must reach the final objective at least 2.5 times
 sooner on the wall clock.
 
     python benchmarks/style_transfer_speed.py [--size 512] [--evaluations 500] [--start content]
@@ -246,7 +246,7 @@ def main() -> None:
     book = Textbook(weights, read(content), read(style), settings.weight, STYLE_SCALE)
     start = read(content)
     if options.start == "noise":
-        start = 0.25 + 0.5 * torch.rand(start.shape, generator=torch.Generator().manual_seed(0))
+        start = 0.4 + 0.2 * torch.rand(start.shape, generator=torch.Generator().manual_seed(0))
     name = f"{options.start}_{options.size}"
     folders = {kind: PICTURES / f"{name}_{kind}" for kind in ("textbook", "ours")}
     for folder in folders.values():

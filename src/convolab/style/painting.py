@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from convolab.datasets.progress import Report
 
 KIND = "convolab transfer"
+NOISE = 0.1
+"""How far the pixels (0 … 1) of the first guess are from grey."""
 
 
 class Painting:
@@ -172,7 +174,8 @@ class Painting:
             return picture
         generator = torch.Generator().manual_seed(self.settings.seed)
         noise = torch.rand((1, 3, height, width), generator=generator)
-        return (0.25 + 0.5 * noise).to(self.device)
+        # Stronger noise takes longer to go away than the picture takes to appear.
+        return (0.5 + NOISE * (2 * noise - 1)).to(self.device)
 
     def _finish_colors(self, picture: Tensor) -> Tensor:
         if not self.settings.preserve_color:

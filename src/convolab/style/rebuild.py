@@ -21,7 +21,9 @@ def rebuild_content(
 
     What looks wrong in it is what these layers do not know. ``options`` go to `Transfer`.
     """
-    changed = (settings or TransferSettings()).changed(weight=0.0, content_layer=layers, preserve_color=False)
+    changed = (settings or TransferSettings()).changed(
+        weight=0.0, content_layer=layers, start="noise", preserve_color=False
+    )
     return Transfer(image, image, changed, **options)
 
 
@@ -30,7 +32,7 @@ def rebuild_style(
 ) -> Transfer:
     """A texture painted from noise whose Gram matrices in ``layers`` are those of ``image``, and no more."""
     changed = (settings or TransferSettings()).changed(
-        weight=1.0, style_layers=layers, style_weights="", preserve_color=False
+        weight=1.0, style_layers=layers, style_weights="", start="noise", preserve_color=False
     )
     return Transfer(image, image, changed, **options)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SMALLEST_LEVEL = 160
+SMALLEST_LEVEL = 120
 """Long side under which painting coarser brings nothing: deep layers would have a handful of units."""
 FINAL_STEPS = 0.5
 """Share of the steps that the full size gets, where there are coarser ones."""

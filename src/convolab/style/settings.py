@@ -92,9 +92,9 @@ class TransferSettings(Spec):
         group="picture",
     )
     start: str = knob(
-        "noise",
+        "content",
         "Start",
-        "The first guess: noise, content, or the path of a picture.",
+        "The first guess: content, noise (as in the assignment; less of the photo is left), or a file.",
         group="picture",
     )
     preserve_color: bool = knob(

@@ -190,7 +190,7 @@ def bytes_per_pixel(network: FeatureNetwork, layers: Iterable[str]) -> float:
             continue  # the same memory
         kept += maps * area
         largest = max(largest, maps * area)
-    return 4 * (kept + 3 * largest + 12)
+    return 4 * (kept + 5.5 * largest + 12)
 
 
 def plan(

@@ -55,9 +55,10 @@ def usable(inputs: int, outputs: int, device: torch.device) -> bool:
 
 def transformed(weight: Tensor) -> Tensor:
     """Filters (outputs, inputs, 3, 3) as (36, inputs, outputs) for `convolve`."""
-    points = torch.from_numpy(_G)
-    made = torch.einsum("ai,kcij,bj->abck", points, weight.detach().double(), points)
-    return made.reshape(36, weight.shape[1], weight.shape[0]).float().contiguous()
+    outputs, inputs = weight.shape[:2]
+    both = torch.from_numpy(np.kron(_G, _G)).T
+    made = (weight.detach().reshape(outputs * inputs, 9).double() @ both).float()
+    return made.view(outputs, inputs, 36).permute(2, 1, 0).contiguous()
 
 
 def convolve(
