@@ -61,3 +61,24 @@ def test_painting(network: FeatureNetwork) -> None:
     rim = np.concatenate([painted[0], painted[-1], painted[:, 0], painted[:, -1]]).mean()
     inner = np.concatenate([painted[3], painted[-4], painted[:, 3], painted[:, -4]]).mean()
     assert abs(rim - inner) < 15
+
+
+def test_larger_strokes_are_larger_in_the_picture(network: FeatureNetwork) -> None:
+    grey = Image.new("RGB", (96, 96), (128, 128, 128))
+
+    def fine(stroke: float) -> float:
+        """Share of the picture's contrast that is between neighbouring pixels."""
+        settings = TransferSettings(
+            size=96,
+            steps=15,
+            weight=1.0,
+            style_layers="relu1_1,relu2_1,relu3_1",
+            stroke_size=stroke,
+            start="noise",
+        )
+        work = Transfer(grey, paint("dots", 256), settings, network=network)
+        list(work.iterates())
+        painted = np.asarray(work.picture()).astype(float).mean(-1)
+        return float(np.diff(painted, axis=1).std() / painted.std())
+
+    assert fine(0.5) > 1.1 * fine(3.0)
