@@ -318,6 +318,17 @@ def test_the_film_reaches_the_values_of_the_network(cards: Cards, level: str):
     film.wait_for(state="detached")
 
 
+def test_the_film_plays_by_itself_where_motion_is_welcome(cards: Cards):
+    page = cards.page
+    page.emulate_media(reduced_motion="no-preference")
+    cards.open("conv1", (0, 0, 0)).locator("[data-role=watch]").click()
+    film = page.locator(".cl-film")
+    film.locator("[data-role=play]", has_text="Pause").wait_for()
+    page.wait_for_function("+document.querySelector('.cl-film').dataset.step >= 3")
+    page.keyboard.press(" ")
+    film.locator("[data-role=play]", has_text="Play").wait_for()
+
+
 @pytest.mark.data
 def test_in_the_room(lab: Lab, visitor: BrowserContext):
     page = visitor.new_page()
@@ -355,7 +366,7 @@ def test_exciting_images_and_confusing_inputs_in_the_room(lab: Lab, visitor: Bro
     page.wait_for_function("window.convolabLook?.frame()?.slots.a && convolabLook.selected()")
     page.get_by_text("What excites a unit").click()
     page.locator("[data-role=search]").click()
-    page.get_by_text("Of 10,000 test images").wait_for()
+    page.get_by_text("these activate it most").wait_for()
     found = page.locator("[data-role=exciting] button")
     values = [float(one.get_attribute("data-value") or "nan") for one in found.all()]
     assert len(values) == 9

@@ -9,7 +9,7 @@ import { pictures } from "./unit_pictures.js";
 
 const PACES = { number: 140, place: 420, fast: 33 }; // ms per step
 const REST = 700; // ms on a finished sum, number by number
-const MAP = 200; // pixels
+const mapSide = () => (window.innerWidth <= 600 ? 148 : 200); // pixels
 
 // `unit` is the unit from which it was opened: the film begins at its place in its map.
 export function convolutionSteps({ host, ask, unit, level, below, values, levelTitle, onClose = () => {} }) {
@@ -28,7 +28,7 @@ export function convolutionSteps({ host, ask, unit, level, below, values, levelT
   let extents = {};
   let decimals = 3;
 
-  const frame = floating({ host, name: `${level.title}, watched`, width: 760, className: "cl-film", onClose: ended });
+  const frame = floating({ host, name: `${level.title}, watched`, width: 760, className: "cl-film", part: 0.78, onClose: ended });
   frame.title.append(h("h2.cl-card-title", {}, level.title), h("div.cl-card-sub", {}, h("span", {}, unit.kind === "conv" ? "The kernel slides over the input" : "The window slides over the input")));
   const problem = h("p.cl-card-problem", { role: "alert", hidden: true });
   const input = h("canvas", { role: "img" });
@@ -164,9 +164,9 @@ export function convolutionSteps({ host, ask, unit, level, below, values, levelT
     if (pace === "number" && !finished) chosen = shown;
     const entry = data.entries[shown];
     setText(inputName, data.entries.length > 1 ? `${levelTitle(entry.level)}, map ${entry.map + 1}` : levelTitle(entry.level));
-    paintMap(input, entry.input, data.rows, data.columns, extents.values, MAP, [now.top, now.left, ...data.kernel]);
+    paintMap(input, entry.input, data.rows, data.columns, extents.values, mapSide(), [now.top, now.left, ...data.kernel]);
     const filled = made.map((value, i) => (i < place || (i === place && step === last()) ? value : NaN));
-    paintMap(output, filled, data.outRows, data.outColumns, extents.output, MAP, [now.row, now.column, 1, 1]);
+    paintMap(output, filled, data.outRows, data.outColumns, extents.output, mapSide(), [now.row, now.column, 1, 1]);
     [...thumbs.children].forEach((button, e) => {
       button.setAttribute("aria-pressed", String(e === shown));
       paintMap(button.firstChild, data.entries[e].input, data.rows, data.columns, extents.values, 40, [now.top, now.left, ...data.kernel]);

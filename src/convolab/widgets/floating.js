@@ -17,14 +17,14 @@ function layerOf(host) {
   return layers.get(host);
 }
 
-// `name` is what a screen reader calls the window, `onClose` is called when it has gone.
-// Gives back { el, head, body, buttons, rename(name), front(), focus(), close(), settle() }.
-export function floating({ host, name, width = 420, className = "", onClose = () => {} }) {
+// `name` is what a screen reader calls the window, `part` how high its sheet is at first, `onClose` is called when it
+// has gone. Gives back { el, head, title, body, buttons, rename(name), front(), focus(), close(), settle() }.
+export function floating({ host, name, width = 420, className = "", part = 0.5, onClose = () => {} }) {
   const layer = layerOf(host);
   const opener = document.activeElement;
   let [left, top] = firstPlace(layer, host, width);
   let moved = false; // what a person has put somewhere stays there
-  let share = 0.5; // of the window's height, as a sheet
+  let share = part; // of the browser window's height, as a sheet
   let gone = false;
 
   const title = h("div.cl-float-title");
