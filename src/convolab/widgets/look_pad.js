@@ -237,6 +237,10 @@ export function makePad({ onChange, onProblem = () => {} }) {
     bring,
     recall,
     sketch,
+    // As undo, but cannot be redone.
+    takeBack() {
+      step(past, []);
+    },
     content: () => content,
     // The drawing as it is sent: { side, channels, bytes }, each pixel the mean of four.
     pixels() {

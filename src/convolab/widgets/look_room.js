@@ -162,19 +162,18 @@ function render({ model, el }) {
   }
   function send(time) {
     if (!panes.some((pane) => pane.layout)) return;
-    transport.show(() => picture(time));
+    const content = pad.content();
+    if (content.kind !== "upload" || content.bytes) return transport.show(() => picture(time));
+    content.blob.arrayBuffer().then((buffer) => {
+      content.bytes = new Uint8Array(buffer);
+      if (pad.content() === content) send();
+    });
   }
   function picture(event) {
     const content = pad.content();
     const header = { centre: centre() };
     if (content.kind === "pixels") return { event, header: { ...header, kind: "pixels", shape: content.shape, caption: content.caption }, bytes: content.pixels };
     if (content.kind === "upload" && content.bytes) return { event, header: { ...header, kind: "upload" }, bytes: content.bytes };
-    if (content.kind === "upload") {
-      content.blob.arrayBuffer().then((buffer) => {
-        content.bytes = new Uint8Array(buffer);
-        if (pad.content() === content) send();
-      });
-    }
     const { side: length, channels, bytes } = pad.pixels();
     return { event, header: { ...header, kind: "drawing", side: length, channels }, bytes };
   }
@@ -337,7 +336,10 @@ function render({ model, el }) {
   transport.onFrame(show);
   transport.onEvent((event) => {
     if (event.event === "lost") setHidden(lost, false);
-    else if (event.event === "problem") complain({ message: event.sentence });
+    else if (event.event === "problem") {
+      if (pad.content().kind === "upload") pad.takeBack(); // what was there before is not lost to a bad file
+      complain({ message: event.sentence });
+    }
     else if (event.event === "weights") panes.find((pane) => pane.slot === event.slot)?.renew(event);
   });
   transport.onOpen(() => {

@@ -306,10 +306,10 @@ export function nodeLink({ host, ask, options = {}, onChange = () => {}, onPoint
     const level = layout.levels[at.level];
     cards?.open(level.key, unitIndex(level, at.number));
   }
-  // Cards call this; level null takes the mark away.
+  // Cards call this, too; when the last of them is closed (level null), the mark stays where it is.
   function select(key, index) {
     const found = key == null ? null : find(key);
-    mark(found && { level: found.place, number: unitNumber(found.level, index) }, { tell: true });
+    if (found) mark({ level: found.place, number: unitNumber(found.level, index) });
   }
 
   // ---- options ----
