@@ -313,6 +313,21 @@ def test_rebuilding_content_and_style() -> None:
     assert names == ["relu1_1", "relu1_1+relu2_1", "relu1_1+relu2_1+relu3_1"]
 
 
+@pytest.mark.parametrize("measure", ["gram", "wasserstein"])
+def test_gram_matrices_of_style_and_picture_can_be_seen(measure: str) -> None:
+    work = Transfer(
+        image(1), image(2), settings(steps=60, weight=1.0, size=40, style_loss=measure), network=NETWORK
+    )
+    wanted, before = work.grams("relu2_1")
+    style = NETWORK(pictures.to_tensor(image(2), 40, 32), ["relu2_1"])["relu2_1"][0].flatten(1)
+    assert torch.allclose(wanted, style @ style.T / style.shape[1], rtol=1e-4, atol=1e-5)
+    list(work.iterates())
+    after = work.grams("relu2_1")[1]
+    assert float((after - wanted).norm()) < 0.3 * float((before - wanted).norm())
+    with pytest.raises(SettingsError, match="no style layer"):
+        work.grams("relu9_1")
+
+
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [

@@ -140,6 +140,10 @@ class _StyleLoss(Loss):
         self.layer, self.mask = layer, mask
         self.count = float(places if mask is None else mask.sum()) or 1.0
 
+    @abstractmethod
+    def gram(self, moments: Tensor) -> Tensor:
+        """The Gram matrix per place, (maps, maps), in what `style_moments` gives."""
+
     def _weighted(self, features: Tensor, region: Region) -> Tensor:
         """(places, maps), each row times the root of its weight, so that products have the weight itself."""
         places = _places(features)
@@ -169,6 +173,10 @@ class GramLoss(_StyleLoss):
         """How far its mean per place is from the target."""
         return (total / self.count - self.target).square().sum() / self.scale
 
+    def gram(self, moments: Tensor) -> Tensor:
+        """They are it."""
+        return moments
+
 
 class WassersteinLoss(_StyleLoss):
     """The squared Wasserstein distance of the activations, taken as normal distributions, relative.
@@ -179,9 +187,9 @@ class WassersteinLoss(_StyleLoss):
 
     def __init__(self, layer: str, target: Tensor, places: int, mask: Tensor | None = None) -> None:
         super().__init__(layer, places, mask)
-        target = target.detach()
-        self.mean = target[0]
-        self.covariance = _covariance(target)
+        self.target = target.detach()
+        self.mean = self.target[0]
+        self.covariance = _covariance(self.target)
         self.root = _root(self.covariance)
         self.scale = float(self.mean.square().sum() + self.covariance.trace()) or 1.0
 
@@ -208,6 +216,10 @@ class WassersteinLoss(_StyleLoss):
         roots = values / (values + least.clamp_min(1e-30)).sqrt()
         traces = covariance.trace() + self.covariance.trace() - 2 * roots.sum()
         return ((moments[0] - self.mean).square().sum() + traces).clamp_min(0) / self.scale
+
+    def gram(self, moments: Tensor) -> Tensor:
+        """All but the row of means."""
+        return moments[1:]
 
 
 def _covariance(moments: Tensor) -> Tensor:

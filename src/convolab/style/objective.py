@@ -14,6 +14,7 @@ from convolab.style.losses import (
     ContentLoss,
     GramLoss,
     Loss,
+    Region,
     TotalVariation,
     WassersteinLoss,
     style_moments,
@@ -21,7 +22,7 @@ from convolab.style.losses import (
 )
 from convolab.style.pictures import layer_mask
 from convolab.style.settings import Measure
-from convolab.style.tiles import Tiling, evaluate_tiled, features_of, sums_of
+from convolab.style.tiles import Tiling, evaluate_tiled, features_of, measured_in_tiles, sums_of
 
 STYLE_SCALE = 25.0
 """A relative style difference of 0.04 weighs as much as a relative content difference of 1: with W = 1/2
@@ -180,6 +181,17 @@ class Objective:
             losses = self.losses
             features = self.network(picture, {loss.layer for loss in losses})
             return self.total({loss: loss(features) for loss in losses}, picture)[1]
+
+    def grams(self, layer: str, picture: Tensor) -> tuple[Tensor, Tensor]:
+        """(maps, maps) per place, of the first style: as it is wanted, and as the picture has it."""
+        loss = self.style[self.style_layers.index(layer)][0][1]
+        assert isinstance(loss, GramLoss | WassersteinLoss)
+        with torch.no_grad():
+            if self.tiling is None:
+                total = loss.measure(self.network(picture, [layer])[layer], Region())
+            else:
+                total = measured_in_tiles(self.network, picture, [loss], self.tiling)[loss]
+        return loss.gram(loss.target), loss.gram(total / loss.count)
 
 
 def _masked(

@@ -124,14 +124,14 @@ class Lbfgs(Optimizer):
             rho = 1 / float((move * change).sum())
             alpha = rho * float((move * direction).sum())
             factors.append((rho, alpha))
-            direction = direction - alpha * change
+            direction.sub_(change, alpha=alpha)
         direction = self.precondition(direction)
         if self.moves:
             change = self.changes[-1]
             curvature = float((change * self.precondition(change)).sum())
             direction = direction * (float((self.moves[-1] * change).sum()) / curvature)
         for (rho, alpha), move, change in zip(reversed(factors), self.moves, self.changes, strict=True):
-            direction = direction + (alpha - rho * float((change * direction).sum())) * move
+            direction.add_(move, alpha=alpha - rho * float((change * direction).sum()))
         direction = direction * free
         if self.moves and float((direction * self.gradient).sum()) >= 0:
             # What was learned is about other pixels than those that are free now.

@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
 
-from convolab.errors import SettingsError, TrainingError
+from convolab.errors import SettingsError, TrainingError, unknown
 from convolab.style import tiles
 from convolab.style.features import FeatureNetwork
 from convolab.style.loading import load_network
@@ -94,10 +94,22 @@ class Painting:
             return self.content.resize(self.size, Image.Resampling.LANCZOS)
         return to_image(self._finish_colors(self.optimizer.picture))
 
+    def grams(self, layer: str) -> tuple[Tensor, Tensor]:
+        """Gram matrices per place of a style layer, (maps, maps): the style's, and the picture's now.
+
+        With masks both are those of the first style in its own part. SettingsError unless it is a style layer.
+        """
+        if layer not in self.settings.style_names:
+            raise SettingsError(unknown("style layer", layer, self.settings.style_names))
+        self.prepare()
+        assert self.objective is not None
+        assert self.optimizer is not None
+        return self.objective.grams(layer, self.optimizer.picture)
+
     # ---------------------------------------------------------------- levels
 
-    def _prepare(self) -> None:
-        """Targets and optimizer of the present level, once."""
+    def prepare(self) -> None:
+        """Learn the targets of the present level and make its optimizer, once."""
         if self.objective is not None:
             return
         width, height = self.size

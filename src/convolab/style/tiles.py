@@ -135,14 +135,8 @@ def evaluate_tiled(
 ) -> tuple[Differences, Tensor]:
     """The differences at a picture and the gradient of their total, exactly those of the whole picture."""
     network, losses = objective.network, objective.losses
-    by_layer: dict[str, list[Loss]] = {}
-    for loss in losses:
-        by_layer.setdefault(loss.layer, []).append(loss)
-    sums: dict[Loss, Tensor] = {}
-    with torch.no_grad():
-        for _, _, found in _parts(network, picture, by_layer, tiling):
-            for loss, value in _measured(found, by_layer):
-                sums[loss] = sums.get(loss, 0) + value
+    by_layer = _by_layer(losses)
+    sums = measured_in_tiles(network, picture, losses, tiling)
     leaf = picture.detach().requires_grad_()
     sums = {loss: value.requires_grad_() for loss, value in sums.items()}
     with torch.set_grad_enabled(gradient):
@@ -162,6 +156,26 @@ def evaluate_tiled(
         top, left, bottom, right = tile.cut
         back[:, :, top:bottom, left:right] += slope
     return differences, back
+
+
+@torch.no_grad()
+def measured_in_tiles(
+    network: FeatureNetwork, picture: Tensor, losses: Sequence[Loss], tiling: Tiling
+) -> dict[Loss, Tensor]:
+    """What each loss measures, summed over the tiles."""
+    sums: dict[Loss, Tensor] = {}
+    by_layer = _by_layer(losses)
+    for _, _, found in _parts(network, picture, by_layer, tiling):
+        for loss, value in _measured(found, by_layer):
+            sums[loss] = sums.get(loss, 0) + value
+    return sums
+
+
+def _by_layer(losses: Iterable[Loss]) -> dict[str, list[Loss]]:
+    found: dict[str, list[Loss]] = {}
+    for loss in losses:
+        found.setdefault(loss.layer, []).append(loss)
+    return found
 
 
 def _measured(

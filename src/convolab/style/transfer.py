@@ -132,7 +132,7 @@ class Transfer(Painting):
         saved = self.clock.seconds
         while True:
             tick = time.perf_counter()
-            self._prepare()
+            self.prepare()
             self.clock.seconds += time.perf_counter() - tick
             level = self.plan[self.level]
             if self._level_ends(level):
