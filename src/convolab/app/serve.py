@@ -51,12 +51,16 @@ def serve(host: str = "127.0.0.1", port: int | None = None, show: bool = True) -
 
     from convolab.app import background, news, pictures, theme
     from convolab.app.look import socket as look
+    from convolab.app.report import routes as report
     from convolab.app.shell import lab
+    from convolab.app.transfer import routes as transfer
 
     theme.install()
     pictures.install()
     news.install()
     look.install()
+    report.install()
+    transfer.install()
 
     async def start() -> None:
         print(f"convolab is at {_address(host, port)} (Ctrl-C ends it)", flush=True)

@@ -12,7 +12,9 @@ from convolab.app import jobs, theme
 from convolab.app.about import facts
 from convolab.app.build.page import build_room
 from convolab.app.look.page import look_room
+from convolab.app.report.room import report_room
 from convolab.app.theme import box, button, dialog_box, text
+from convolab.app.transfer.page import transfer_room
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,19 @@ ROOMS: tuple[Room, ...] = (
         '<path d="M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12Z"/>'
         '<circle cx="12" cy="12" r="3"/>',
         look_room,
+    ),
+    Room(
+        "/transfer",
+        "Transfer",
+        '<path d="M20.5 3.5c-5 1.5-9 5-11.5 9l2.5 2.5c4-2.5 7.5-6.5 9-11.5Z"/>'
+        '<path d="M8.5 13c-2.5 0-4 1.5-4 4 0 1.5-.5 2.5-1.5 3.5 4 .5 8-.5 8-5"/>',
+        transfer_room,
+    ),
+    Room(
+        "/page",
+        "Page",
+        '<path d="M6 2.5h8l4.5 4.5v14.5H6Z"/><path d="M14 2.5V7h4.5M9 12h6.5M9 15h6.5M9 18h4"/>',
+        report_room,
     ),
 )
 """The rooms that there are, in the order of the assignment."""

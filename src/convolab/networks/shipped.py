@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "weights"
 _CHANGES = "--shift 4 --rotation 12 --scaling 0.15 --stroke 0.5"
 _GENTLE = "--shift 2 --rotation 8 --scaling 0.1 --stroke 0.3"
-
 _GENTLEST = "--shift 2 --rotation 5 --scaling 0.05 --stroke 0.2"
 
 

@@ -7,6 +7,7 @@ before each change, the newest 100 of them.
 from __future__ import annotations
 
 import re
+import time
 import unicodedata
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,6 +20,8 @@ from convolab.report.templates import TEMPLATES
 from convolab.runs.files import now, replace_text, why
 
 VERSIONS = 100
+PAUSE = 30.0
+"""Seconds between two versions while someone types."""
 
 
 class TextBlock(BaseModel):
@@ -69,11 +72,12 @@ class Report(BaseModel):
         except ValidationError as error:
             raise ReportError(f"This cannot be on a page: {_first(error)}.") from error
 
-    def save(self) -> Report:
+    def save(self, *, versioned: bool = True) -> Report:
         """Keep it, and what was there before as an older version; gives the saved page.
 
-        Nothing is written if nothing changed. ReportError if the disk does not take it; the older version is
-        whole then.
+        Nothing is written if nothing changed. Without ``versioned`` (while someone types) what was there
+        becomes a version only if the newest one is more than half a minute old. ReportError if the disk does
+        not take it; what was there is whole then.
         """
         path = self.folder / "page.json"
         saved = self.changed(saved=now())
@@ -83,13 +87,8 @@ class Report(BaseModel):
                 older = path.read_text(encoding="utf-8")
                 if _same(older, self):
                     return self
-                versions = self.folder / "versions"
-                versions.mkdir(exist_ok=True)
-                numbers = sorted(int(p.stem) for p in versions.glob("*.json") if p.stem.isdigit())
-                replace_text(versions / f"{(numbers or [0])[-1] + 1:06}.json", older)
-                for number in numbers[: max(0, len(numbers) + 1 - VERSIONS)]:
-                    (versions / f"{number:06}.json").unlink(missing_ok=True)
-            replace_text(path, saved.model_dump_json(indent=1), durable=True)
+                _keep_version(self.folder / "versions", older, versioned)
+            replace_text(path, saved.model_dump_json(indent=1), durable=versioned)
         except OSError as error:
             raise ReportError(f'"{self.title or self.name}" could not be saved: {why(error)}.') from error
         return saved
@@ -150,6 +149,18 @@ def open_report(name: str) -> Report:
         if older:
             return older[0]
         raise ReportError(f'The page "{name}" is damaged: {folder / "page.json"} cannot be read.') from None
+
+
+def _keep_version(folder: Path, text: str, always: bool) -> None:
+    folder.mkdir(exist_ok=True)
+    numbers = sorted(int(path.stem) for path in folder.glob("*.json") if path.stem.isdigit())
+    if numbers and not always:
+        newest = folder / f"{numbers[-1]:06}.json"
+        if time.time() - newest.stat().st_mtime < PAUSE:
+            return
+    replace_text(folder / f"{(numbers or [0])[-1] + 1:06}.json", text)
+    for number in numbers[: max(0, len(numbers) + 1 - VERSIONS)]:
+        (folder / f"{number:06}.json").unlink(missing_ok=True)
 
 
 def _same(text: str, page: Report) -> bool:

@@ -1,0 +1,121 @@
+"""Addresses of the room Page: pins come in, their files and exported pages go out, under ``/report/…``."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import Request, Response
+from fastapi.responses import FileResponse
+from nicegui import app
+from starlette.concurrency import run_in_threadpool
+
+from convolab.errors import ConvolabError, ReportError
+from convolab.home import home
+from convolab.report import add_pin, build, find_pin, open_report
+from convolab.report.pinboard import LIMIT
+
+# Whatever a file holds, nothing in it runs in the lab's name when it is opened on its own.
+_INERT = {
+    "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self'",
+    "X-Content-Type-Options": "nosniff",
+}
+_EXPORTED = {**_INERT, "Content-Security-Policy": "sandbox allow-popups allow-downloads"}
+
+
+def install() -> None:
+    """Register the addresses. Called once, before serving."""
+    app.post("/report/pin")(pin)
+    app.get("/report/pins/{pin_id}/{name}")(pin_file)
+    app.get("/report/zip/{page}")(archive)
+    app.get("/report/exported/{page}/{path:path}")(exported)
+
+
+async def pin(request: Request) -> Response:
+    """Pin what a panel shows: JSON with kind, title, caption, settings, reproduce, run_id and files.
+
+    Each file has a name and its content in base64. Answers ``{"id", "title"}`` or ``{"error": sentence}``.
+    """
+    # A page of another site can send plain text to any address, but neither JSON nor our own origin.
+    origin = urlsplit(request.headers.get("origin", "")).netloc
+    if origin != request.headers.get("host"):
+        return _json({"error": "Only the lab itself can pin."}, 403)
+    if int(request.headers.get("content-length") or 0) > 1.4 * LIMIT:
+        return _json({"error": f"This is more than the {LIMIT / 1e6:.0f} MB that a pin can hold."}, 413)
+    try:
+        content = json.loads(await request.body())
+        files = {_name(one["name"]): base64.b64decode(one["data"], validate=True) for one in content["files"]}
+        settings = {str(name)[:80]: str(value)[:500] for name, value in content.get("settings", {}).items()}
+        words = {
+            name: str(content.get(name) or "")[:2000] for name in ("kind", "title", "caption", "reproduce")
+        }
+        run_id = str(content["run_id"])[:64] if content.get("run_id") else None
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
+        return _json({"error": "This is nothing that can be pinned."}, 400)
+    if not files:
+        return _json({"error": "There is nothing to pin here yet."}, 400)
+    try:
+        made = await run_in_threadpool(
+            lambda: add_pin(
+                words["kind"] or "picture",
+                words["title"],
+                files,
+                caption=words["caption"],
+                settings=settings,
+                reproduce=words["reproduce"],
+                run_id=run_id,
+            )
+        )
+    except ReportError as error:
+        return _json({"error": str(error)}, 400)
+    return _json({"id": made.id, "title": made.title})
+
+
+def pin_file(pin_id: str, name: str) -> Response:
+    """One file of a pin."""
+    try:
+        path = find_pin(pin_id).path(name)
+    except ReportError as error:
+        return Response(str(error), 404)
+    kind = "text/plain" if path.suffix == ".py" else None
+    return FileResponse(path, media_type=kind, headers=_INERT)
+
+
+def archive(page: str) -> Response:
+    """The exported page as a zip."""
+    try:
+        document = open_report(page)
+        packed = build(document, home() / "report" / "exported" / document.name, archive=True)
+    except ConvolabError as error:
+        return Response(str(error), 404)
+    return FileResponse(packed, filename=f"{document.name}.zip")
+
+
+def exported(page: str, path: str) -> Response:
+    """A file of the exported page; ``index.html`` is made anew, the others are what it names."""
+    try:
+        document = open_report(page)
+        folder = home() / "report" / "exported" / document.name
+        if path == "index.html":
+            build(document, folder)
+    except ConvolabError as error:
+        return Response(str(error), 404)
+    found = (folder / path).resolve()
+    if not found.is_relative_to(folder.resolve()) or not found.is_file():
+        return Response("There is no such file in this page.", 404)
+    return FileResponse(found, headers=_EXPORTED)
+
+
+def _name(text: Any) -> str:
+    """A file name that a pin takes, made of what a panel called it."""
+    plain = re.sub(r"[^A-Za-z0-9. -]+", "-", str(text)).strip(".- ")
+    stem, dot, ending = plain.rpartition(".")
+    return f"{stem[-60:].strip('.- ') or 'file'}{dot}{ending}"
+
+
+def _json(content: Any, status: int = 200) -> Response:
+    return Response(json.dumps(content), status, media_type="application/json")
