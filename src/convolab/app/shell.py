@@ -74,6 +74,7 @@ KEYS = (
     ("Shift ← → ↑ ↓", "there: move the flat view, turn the one in space"),
     ("+  −  0", "there: larger, smaller, all of it"),
     ("H", "there: hide the level"),
+    ("P  Backspace  Escape", "on a unit's card: pin it, go back, close it"),
     ("?", "this list"),
 )
 
