@@ -1,4 +1,4 @@
-"""The jobs of the lab: what trains, waits, is paused or was interrupted, and its controls."""
+"""The jobs of the lab: what trains, paints, waits, is paused or was interrupted, and its controls."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from nicegui import run, ui
 from convolab.app import background, figures
 from convolab.errors import ConvolabError, RunError
 from convolab.runs.folder import RunFolder, RunSpec, RunState
+from convolab.runs.job_folder import JobFolder
+from convolab.runs.kinds import all_jobs
+from convolab.style.job_folder import PREFIX, TransferFolder, TransferSpec
 from convolab.widgets.widget import Widget
 from convolab.words import left as time_left
 
@@ -29,15 +32,15 @@ _RECENT_SHOWN = 5
 
 @dataclass
 class _Seen:
-    """What is known of a run folder, and by which time stamp of its state."""
+    """What is known of a job's folder, and by which time stamp of its state."""
 
-    spec: RunSpec
+    spec: RunSpec | TransferSpec
     stamp: int
     state: RunState
 
 
 class Jobs:
-    """A list of the runs that matter now, read from their folders at most once a second for all tabs."""
+    """A list of the jobs that matter now, read from their folders at most once a second for all tabs."""
 
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
@@ -64,7 +67,7 @@ class Jobs:
 
     def _look(self) -> None:
         found: dict[str, _Seen] = {}
-        for folder in RunFolder.all():
+        for folder in all_jobs():
             try:
                 stamp = (folder.path / "state.json").stat().st_mtime_ns
                 known = self._seen.get(folder.run_id)
@@ -72,7 +75,7 @@ class Jobs:
                     found[folder.run_id] = known
                 else:
                     # Whether a process lives that says it is running is looked at each time.
-                    spec = known.spec if known else folder.spec()
+                    spec = known.spec if known else _spec(folder)
                     found[folder.run_id] = _Seen(spec, stamp, folder.state())
             except (OSError, ConvolabError):  # being made or deleted just now
                 continue
@@ -98,7 +101,12 @@ class Jobs:
         }
 
 
-def _job(spec: RunSpec, state: RunState, place: int | None) -> dict[str, Any]:
+def _spec(folder: JobFolder) -> RunSpec | TransferSpec:
+    assert isinstance(folder, RunFolder | TransferFolder)
+    return folder.spec()
+
+
+def _job(spec: RunSpec | TransferSpec, state: RunState, place: int | None) -> dict[str, Any]:
     now = state.figures
     can = {
         "queued": ["stop"],
@@ -111,23 +119,29 @@ def _job(spec: RunSpec, state: RunState, place: int | None) -> dict[str, Any]:
     return {
         "run": spec.run_id,
         "name": spec.name,
-        "what": f"{spec.dataset}, {spec.network.name or 'custom network'}",
-        "sentence": _sentence(state, place),
+        "what": _what(spec),
+        "sentence": _sentence(state, place, painting=isinstance(spec, TransferSpec)),
         "fraction": now.fraction if state.state not in _ENDED else None,
         "active": state.state in ("running", "queued"),
         "can": [*can, "show"],
     }
 
 
-def _sentence(state: RunState, place: int | None) -> str:
+def _what(spec: RunSpec | TransferSpec) -> str:
+    if isinstance(spec, TransferSpec):
+        return f"style transfer, {spec.settings.size} pixels"
+    return f"{spec.dataset}, {spec.network.name or 'custom network'}"
+
+
+def _sentence(state: RunState, place: int | None, painting: bool = False) -> str:
     now = state.figures
-    done = f"{now.examples:,} examples"
+    done = f"{now.steps:,} steps" if painting else f"{now.examples:,} examples"
     test = "" if now.test_accuracy is None else f", {figures.percent(now.test_accuracy)} of the test images"
     if state.state == "queued":
         return f"Waiting, at place {place} in the queue." if place and place > 1 else "About to start."
     if state.state == "running":
         left = "" if now.seconds_left is None else f", {time_left(now.seconds_left)}"
-        return f"Training: {done}{left}{test}."
+        return f"{'Painting' if painting else 'Training'}: {done}{left}{test}."
     if state.state == "paused":
         return f"Paused at {done}{test}. {state.reason}".strip()
     if state.state == "interrupted":
@@ -151,7 +165,7 @@ async def the_queue() -> Any:
 
 
 async def steer(action: str, run_id: str, **values: Any) -> None:
-    """Pause, resume, stop or step a run, or set its learning rate. Raises ConvolabError with a sentence."""
+    """Pause, resume, stop or step a job, or set its rate or weights. Raises ConvolabError with a sentence."""
     queue = await the_queue()
     method = {
         "pause": queue.pause,
@@ -159,17 +173,23 @@ async def steer(action: str, run_id: str, **values: Any) -> None:
         "stop": queue.stop,
         "step": queue.step,
         "learning rate": queue.set_learning_rate,
+        "transfer weights": queue.set_transfer_weights,
     }[action]
     await run.io_bound(method, run_id, **values)
     JOBS.look_again()
 
 
 def address_of(run_id: str) -> str:
-    """The address that shows a run in the Build room, with the network and settings it was started with."""
+    """The address that shows a run in the Build room, with the network and settings it was started with.
+
+    A transfer is shown in its own room.
+    """
     from convolab.app.address import to_query
     from convolab.app.state import BuildState, Model
     from convolab.networks import PRESETS
 
+    if run_id.startswith(PREFIX):
+        return "/transfer?" + urlencode({"job": run_id})
     spec = RunFolder(run_id).spec()
     preset = spec.network.name if spec.network.name in PRESETS else None
     state = BuildState({})

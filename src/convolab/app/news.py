@@ -24,6 +24,8 @@ from convolab.app import jobs
 from convolab.app.inference import Predictor, compute, parse_indices, warm_up
 from convolab.app.live import VIEWS, RunView
 from convolab.app.status import draft_status, status
+from convolab.app.transfer import grid as grids
+from convolab.app.transfer import view as transfers
 from convolab.errors import ConvolabError, DataError
 from convolab.widgets.widget import FOLDER, served_at
 
@@ -70,7 +72,8 @@ async def news(asked: Mapping[str, str], local: bool = True) -> dict[str, Any]:
     """What is new to a tab.
 
     ``asked`` holds ``tab`` and ``source`` (what it shows), then for each panel in sight what it has already:
-    ``s`` status, ``c`` curves, ``m`` confusion matrix, ``p`` predictions, ``f`` filters, ``j`` jobs.
+    ``s`` status, ``c`` curves, ``m`` confusion matrix, ``p`` predictions, ``f`` filters, ``j`` jobs,
+    ``t`` a style transfer, ``g`` a grid of them.
     ``local``: whether the browser is on this machine.
     """
     source = asked.get("source", "")
@@ -86,6 +89,12 @@ async def news(asked: Mapping[str, str], local: bool = True) -> dict[str, Any]:
         active = active or found["active"]
         if found["version"] != asked["j"]:
             answer["jobs"] = found
+    for key, name, told in (("t", "transfer", transfers.news), ("g", "grid", grids.news)):
+        if asked.get(key):
+            new, more = await run_in_threadpool(told, asked[key])
+            active = active or more
+            if new is not None:
+                answer[name] = new
     if "s" in asked:
         part = _status(source, shown)
         if part["version"] != asked["s"]:
