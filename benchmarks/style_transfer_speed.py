@@ -238,7 +238,11 @@ def main() -> None:
     use_all_cores()
     content, style, what = pictures(options.size)
     settings = TransferSettings(
-        size=options.size, start=options.start, steps=options.steps or options.evaluations, padding="zero"
+        size=options.size,
+        start=options.start,
+        steps=options.steps or options.evaluations,
+        padding="zero",
+        coarse_share=0,  # the objective of the textbook knows one size
     )
     from convolab.style.objective import STYLE_SCALE
 

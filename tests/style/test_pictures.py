@@ -16,6 +16,7 @@ from convolab.errors import DataError
 from convolab.style.pictures import (
     check_writable,
     fitted,
+    grown,
     layer_mask,
     like_brightness,
     luminance,
@@ -96,6 +97,17 @@ def test_what_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
         with pytest.raises(DataError) as refused:
             read_picture(tmp_path / name)
         assert sentence in str(refused.value)
+
+
+def test_growing_keeps_shapes_and_drops_the_grain_of_the_small_picture() -> None:
+    across = torch.arange(20) % 2 * 1.0
+    grain = across.expand(1, 3, 16, 20).contiguous()
+    assert grown(grain, 32, 40).shape == (1, 3, 32, 40)
+    assert float(grown(grain, 32, 40)[..., 4:-4].std()) < 0.01
+    steps = (torch.arange(20) // 10 * 1.0).expand(1, 3, 16, 20).contiguous()
+    large = grown(steps, 32, 40)
+    assert float(large[..., :16].max()) < 0.05
+    assert float(large[..., 24:].min()) > 0.95
 
 
 def test_masks() -> None:

@@ -118,6 +118,17 @@ def test_coarse_to_fine_grows_and_shares_the_steps() -> None:
     assert {event.width for event in of(Iterate, events)} == {320}
 
 
+def test_large_shapes_are_kept_while_fine_ones_are_painted() -> None:
+    def at_coarse_size(share: float) -> float:
+        """The style difference of the finished picture, made small again."""
+        work, _ = paint(size=320, steps=60, weight=1.0, coarse_share=share)
+        small = pictures.to_tensor(work.picture(), 160, 128)
+        judge = work._judge(0)
+        return judge.measure(small).style
+
+    assert at_coarse_size(0.5) < 0.7 * at_coarse_size(0.0)
+
+
 def test_a_time_budget_ends_it() -> None:
     start = time.perf_counter()
     _, events = paint(size=320, steps=None, budget=1.0)

@@ -101,7 +101,6 @@ class Objective:
     ) -> None:
         self.network, self.weights, self.tiling = network, weights, tiling
         self.shape = tuple(content.shape)
-        self.evaluations = 0
         kind = GramLoss if measure == "gram" else WassersteinLoss
         blend = tuple(blend) or (1 / max(len(styles), 1),) * len(styles)
         self.content: list[Loss] = []
@@ -161,7 +160,6 @@ class Objective:
 
     def __call__(self, picture: Tensor) -> tuple[Differences, Tensor]:
         """The differences at a picture, and the gradient of their total."""
-        self.evaluations += 1
         if self.tiling is not None:
             return evaluate_tiled(self, picture, self.tiling)
         picture = picture.detach().requires_grad_()

@@ -23,16 +23,17 @@ from convolab.style.optimize import Adam, Lbfgs, Optimizer, Smooth
 from convolab.style.pictures import (
     Picture,
     fitted,
+    grown,
     like_brightness,
     luminance,
     mask_tensor,
     read_mask,
     read_picture,
-    resized,
     to_image,
     to_tensor,
     with_colors_of,
 )
+from convolab.style.pyramid import Pyramid
 from convolab.style.schedule import Clock, levels
 from convolab.style.settings import TransferSettings
 from convolab.training.device import choose_device
@@ -81,6 +82,11 @@ class Painting:
         """Steps at the present level."""
         self.optimizer: Optimizer | None = None
         self.objective: Objective | None = None
+        """Of the present size."""
+        self.pyramid: Pyramid | None = None
+        """The same with the coarser sizes: what is minimised."""
+        self._judges: list[Objective | None] = []
+        """The objectives of the levels so far; None where they are not needed any more."""
         self._tilings = [self._tiling(level.size) for level in self.plan]
 
     @property
@@ -97,7 +103,8 @@ class Painting:
     def grams(self, layer: str) -> tuple[Tensor, Tensor]:
         """Gram matrices per place of a style layer, (maps, maps): the style's, and the picture's now.
 
-        With masks both are those of the first style in its own part. SettingsError unless it is a style layer.
+        With masks both are those of the first style in its own part. SettingsError unless it is one of its
+        style layers.
         """
         if layer not in self.settings.style_names:
             raise SettingsError(unknown("style layer", layer, self.settings.style_names))
@@ -112,25 +119,35 @@ class Painting:
         """Learn the targets of the present level and make its optimizer, once."""
         if self.objective is not None:
             return
-        width, height = self.size
+        share = self.settings.coarse_share
+        # Coarser levels are made here only after a saved state was restored; else they are there already.
+        while len(self._judges) < self.level + 1:
+            level = len(self._judges)
+            wanted = level == self.level or share > 0
+            self._judges.append(self._judge(level) if wanted else None)
+        judges = [judge for judge in self._judges if judge is not None]
+        self.objective = judges[-1]
+        self.pyramid = Pyramid(judges[-1], judges[:-1], share)
+        self.pyramid.weights = self.weights
+        if self.optimizer is None:
+            self.optimizer = self._optimizer(self._first(*self.size))
+
+    def _judge(self, level: int) -> Objective:
+        width, height = self._size(self.plan[level].size)
         content = self._content(width, height)
-        styles = [self._style(style, content) for style in self.styles]
-        masks = [mask_tensor(mask, height, width).to(self.device) for mask in self.masks]
         settings = self.settings
-        self.objective = Objective(
+        return Objective(
             self.network,
             content,
-            styles,
+            [self._style(style, content) for style in self.styles],
             self.weights,
             content_layers=settings.content_names,
             style_layers=settings.style_names,
             measure=settings.style_loss,
             blend=settings.blend_for(len(self.styles)),
-            masks=masks,
-            tiling=self._tilings[self.level],
+            masks=[mask_tensor(mask, height, width).to(self.device) for mask in self.masks],
+            tiling=self._tilings[level],
         )
-        if self.optimizer is None:
-            self.optimizer = self._optimizer(self._first(width, height))
 
     def _next_level(self) -> None:
         assert self.optimizer is not None
@@ -138,7 +155,9 @@ class Painting:
         self.done = 0
         width, height = self.size
         self.objective = None
-        self.optimizer = self._optimizer(resized(self.optimizer.picture, height, width))
+        if not self.settings.coarse_share:
+            self._judges = [None] * self.level
+        self.optimizer = self._optimizer(grown(self.optimizer.picture, height, width))
 
     def _optimizer(self, picture: Tensor) -> Optimizer:
         settings = self.settings

@@ -56,13 +56,19 @@ def to_image(picture: Tensor) -> Image.Image:
     return Image.fromarray(pixels.permute(1, 2, 0).cpu().numpy())
 
 
-def resized(picture: Tensor, height: int, width: int) -> Tensor:
-    """Another size of (1, 3, H, W): bicubic, averaged where it gets smaller."""
-    if tuple(picture.shape[2:]) == (height, width):
-        return picture
-    return functional.interpolate(
-        picture, (height, width), mode="bicubic", antialias=True, align_corners=False
-    ).clamp(0, 1)
+def grown(picture: Tensor, height: int, width: int) -> Tensor:
+    """A larger version of (1, 3, H, W), smooth, to go on painting at.
+
+    What changes from pixel to pixel in the small picture is grain of its own size; enlarged it is a grid
+    that no loss removes quickly. So it is smoothed away first, and grain of the new size is painted instead.
+    """
+    kernel = torch.tensor([0.25, 0.5, 0.25], device=picture.device)
+    channels = picture.shape[1]
+    down = kernel.view(1, 1, 3, 1).expand(channels, 1, 3, 1)
+    across = kernel.view(1, 1, 1, 3).expand(channels, 1, 1, 3)
+    framed = functional.pad(picture, (1, 1, 1, 1), mode="replicate")
+    smooth = functional.conv2d(functional.conv2d(framed, down, groups=channels), across, groups=channels)
+    return functional.interpolate(smooth, (height, width), mode="bicubic", align_corners=False).clamp(0, 1)
 
 
 def read_mask(source: Picture) -> Image.Image:

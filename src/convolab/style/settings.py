@@ -167,6 +167,16 @@ class TransferSettings(Spec):
         "Paint a small picture first, then larger ones: large shapes come early and cheaply.",
         group="picture",
     )
+    coarse_share: float = knob(
+        0.3,
+        "Share of the coarser sizes",
+        "How much of what is minimised is about the coarser sizes: keeps large shapes, costs a third more.",
+        minimum=0,
+        maximum=0.9,
+        step=0.1,
+        applies={"coarse_to_fine": (True,)},
+        group="picture",
+    )
     network: str = knob(
         "vgg-16",
         "Feature network",

@@ -159,12 +159,12 @@ class Transfer(Painting):
 
     def _step(self) -> Differences:
         assert self.optimizer is not None
-        assert self.objective is not None
-        objective = self.objective
+        assert self.pyramid is not None
+        pyramid = self.pyramid
         found: list[Differences] = []
 
         def evaluate(picture: Tensor) -> tuple[float, Tensor]:
-            differences, gradient = objective(picture)
+            differences, gradient = pyramid(picture)
             found.append(differences)
             return differences.total, gradient.contiguous()
 
@@ -210,8 +210,8 @@ class Transfer(Painting):
         if new == self.weights:
             return
         self.weights = new
-        if self.objective is not None:
-            self.objective.weights = new
+        if self.pyramid is not None:
+            self.pyramid.weights = new
         if self.optimizer is not None:
             self.optimizer.forget()
         yield WeightsChanged(step=self.step, weight=new.weight, style_weights=list(new.style), tv=new.tv)
@@ -242,8 +242,8 @@ class Transfer(Painting):
 
     def _end(self, reason: str) -> TransferFinished:
         assert self.optimizer is not None
-        assert self.objective is not None
-        at = self.objective.measure(self.optimizer.picture.clamp(0, 1))
+        assert self.pyramid is not None
+        at = self.pyramid.measure(self.optimizer.picture.clamp(0, 1))
         width, height = self.size
         self.finished = TransferFinished(
             step=self.step,
