@@ -137,8 +137,9 @@ export function nodeLink({ host, ask, options = {}, onChange = () => {}, onPoint
     context.fillStyle = look.ink;
     context.textAlign = "center";
     context.textBaseline = "middle";
+    const apart = names[0] && names[1] ? Math.hypot(names[1][0] - names[0][0], names[1][1] - names[0][1]) : 99;
     names.forEach((at, i) => {
-      if (!at) return;
+      if (!at || (apart < 11 && frame.order[0] !== i)) return;
       context.font = `${frame.order[0] === i ? "700 15px" : "12px"} ${look.font}`;
       context.fillText(layout.classes[i], at[0], at[1]);
     });
@@ -193,6 +194,7 @@ export function nodeLink({ host, ask, options = {}, onChange = () => {}, onPoint
       if (out) return;
       label.dataset.align = at.align;
       label.toggleAttribute("data-small", !!at.small);
+      label.toggleAttribute("data-over", !!at.over);
       const place = `translate(${Math.round(at.x)}px, ${Math.round(at.y)}px)`;
       if (label.style.getPropertyValue("--place") !== place) label.style.setProperty("--place", place);
     });

@@ -283,8 +283,8 @@ export function flatStage(levels, classes = []) {
     label(i) {
       const row = rows[i];
       if (!row) return null;
-      if (!gutter) return { x: sx(row.left), y: sy(row.top) - 3, align: "above" };
-      return { x: ROOM, y: sy(row.top + row.height / 2), align: "beside", small: view.zoom < 0.85 };
+      if (!gutter) return { x: sx(row.left), y: sy(row.top) - 3, align: "above", over: moved() };
+      return { x: ROOM, y: sy(row.top + row.height / 2), align: "beside", small: view.zoom < 0.85, over: moved() };
     },
     get gutter() {
       return gutter;

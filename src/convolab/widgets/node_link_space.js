@@ -6,7 +6,7 @@ import { rgb, theme } from "./look.js";
 const NEAR = 0.5;
 const RISE = 2.6; // between floors, at least
 const GAP = 0.22; // between maps, as a share of a map's side
-const WIDE = 4; // a floor's width over its depth, about
+const WIDE = [1.3, 4]; // a floor's width over its depth, about: between these, as the window is
 const EDGE = 0.05; // width of a map's frame, in units of space
 const LINES = 6; // pixels of a cell from which on its cells are told apart
 const DEFAULT = { yaw: -0.42, pitch: 0.4, zoom: 1, x: 0, y: 0 };
@@ -27,8 +27,9 @@ export function spaceStage(levels) {
     // So high above one another that each can be seen, as the camera stands at first.
     let y = 0;
     let below = null;
+    const wide = Math.max(WIDE[0], Math.min(WIDE[1], (2.4 * width) / height));
     for (const i of shown) {
-      const floor = floorOf(levels[i]);
+      const floor = floorOf(levels[i], wide);
       if (below) y += Math.max(RISE, 0.24 * (below.depth + floor.depth) + 0.6);
       floors[i] = below = { ...floor, y };
     }
@@ -38,7 +39,7 @@ export function spaceStage(levels) {
     return floors.map((floor) => floor && floor.block);
   }
 
-  function floorOf(level) {
+  function floorOf(level, wide) {
     const maps3 = level.shape.length === 3;
     const flat = level.units <= 20 ? level.units : Math.ceil(Math.sqrt(level.units * 4.5));
     const block = maps3
@@ -49,7 +50,7 @@ export function spaceStage(levels) {
     for (let k = 1; k <= block.maps; k += 1) {
       const deep = Math.ceil(block.maps / k);
       const unfilled = deep - block.maps / k;
-      const misfit = Math.abs(Math.log((k * block.columns) / (deep * block.rows) / WIDE)) + unfilled;
+      const misfit = Math.abs(Math.log((k * block.columns) / (deep * block.rows) / wide)) + unfilled;
       if (misfit < best) [across, best] = [k, misfit];
     }
     const lines = Math.ceil(block.maps / across);
@@ -80,7 +81,8 @@ export function spaceStage(levels) {
     const kept = camera;
     camera = { ...camera, zoom: 1, x: 0, y: 0 };
     let [low, high] = [5, 600];
-    const reach = Math.min(150, size.width * 0.2);
+    const narrow = size.width < 620;
+    const reach = narrow ? 96 : 150;
     for (let tries = 0; tries < 24; tries += 1) {
       distance = (low + high) / 2;
       const eye = lens();
@@ -105,9 +107,9 @@ export function spaceStage(levels) {
       middle = (Math.max(...heights.filter((y) => y !== undefined)) * factor) / 2;
       adjustDistance();
     };
-    for (let factor = 1.9; factor > 1; factor -= 0.15) {
+    for (let factor = 3; factor > 1; factor -= 0.2) {
       stretch(factor);
-      if (distance <= before * 1.03) return;
+      if (distance <= before * 1.04) return;
     }
     stretch(1);
   }
@@ -270,7 +272,7 @@ export function spaceStage(levels) {
       const found = corners(floor).map(([x, z]) => project(x, floor.y, z, eye)).filter(Boolean);
       if (!found.length) return null;
       const [x, y] = found.reduce((a, b) => (b[0] < a[0] ? b : a));
-      return { x: x - 10, y, align: "end" };
+      return { x: x - 10, y, align: "end", small: size.width < 620 };
     },
     // Where the names of the classes stand: beside the outputs' cells.
     names(i) {
