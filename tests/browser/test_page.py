@@ -10,8 +10,8 @@ from visiting import Lab, open_room, screenshot
 def pin_something(page: Page, lab: Lab) -> None:
     open_room(page, lab, "/look")
     menu = page.locator(".cl-menu-button:visible").first
-    menu.wait_for()
-    page.wait_for_timeout(300)
+    page.get_by_text("9,134 units").first.wait_for()
+    page.wait_for_timeout(500)
     menu.click()
     page.get_by_role("menuitem", name="Pin to the page").first.click()
     page.locator(".cl-pinned", has_text="Pinned to the page").wait_for()

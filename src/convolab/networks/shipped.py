@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "weights"
 _CHANGES = "--shift 4 --rotation 12 --scaling 0.15 --stroke 0.5"
 _GENTLE = "--shift 2 --rotation 8 --scaling 0.1 --stroke 0.3"
-_GENTLEST = "--shift 2 --rotation 5 --scaling 0.05 --stroke 0.2"
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,8 @@ SHIPPED: dict[str, Shipped] = {
                 + _CHANGES,
                 "--optimizer adamw --learning-rate 0.001 --batch-size 64 --schedule cosine --epochs 12 "
                 + f"{_GENTLE} --seed 1",
-                "--optimizer adamw --learning-rate 0.0007 --batch-size 64 --schedule cosine --epochs 6 "
-                + f"{_GENTLEST} --seed 2",
+                "--optimizer adamw --learning-rate 0.0012 --batch-size 64 --schedule cosine --epochs 14 "
+                + f"{_GENTLE} --seed 2",
             ),
         ),
         Shipped(

@@ -273,7 +273,7 @@ export function saveText(text, filename, type = "text/csv") {
 }
 // While something is pinned, what would be saved as files goes here instead.
 let captured = null;
-const PATIENCE = 2500; // ms that a picture may take to be drawn
+const PATIENCE = 8000; // ms that a picture may take to be drawn
 
 // Pins all that the menu can save: pictures first, then data. Says how it went on the button.
 async function pinAll(name, items, button) {

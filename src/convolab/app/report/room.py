@@ -159,7 +159,9 @@ class _Room:
 
     def _link(self, words: str, address: str, tip: str, target: str = "") -> None:
         with ui.element("a").classes("button-link") as link:
-            link.props.update({"href": address, "data-tip": tip, **({"target": target} if target else {})})
+            link.props.update(
+                {"href": address, "data-tip": tip, **({"target": target} if target else {"download": True})}
+            )
             text(words, tag="span")
 
     def _heads(self, page: Report) -> None:
