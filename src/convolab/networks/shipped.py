@@ -84,6 +84,8 @@ SHIPPED: dict[str, Shipped] = {
             (
                 "--optimizer adamw --learning-rate 0.005 --batch-size 128 --schedule one-cycle --epochs 12 "
                 + _CHANGES,
+                "--optimizer adamw --learning-rate 0.003 --batch-size 128 --schedule cosine --epochs 5 "
+                + f"{_GENTLE} --seed 1",
             ),
         ),
     )
