@@ -49,7 +49,9 @@ class Textbook:
     def __init__(
         self, weights: dict[str, Tensor], content: Tensor, style: Tensor, w: float, scale: float
     ) -> None:
-        self.weights, self.w, self.scale = weights, w, scale
+        # The weights are for blue, green, red.
+        first = {"conv1_1.weight": weights["conv1_1.weight"].flip(1).contiguous()}
+        self.weights, self.w, self.scale = {**weights, **first}, w, scale
         with torch.no_grad():
             self.content = self.features(content)[CONTENT_LAYER]
             self.grams = {
@@ -61,7 +63,7 @@ class Textbook:
     def features(self, x: Tensor) -> dict[str, Tensor]:
         """The activations that are asked for."""
         found = {}
-        x = x[:, [2, 1, 0]] * 255 - torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
+        x = x * 255 - torch.tensor([123.68, 116.779, 103.939]).view(1, 3, 1, 1)
         for block, count in enumerate((2, 2, 3, 3, 1), 1):
             for i in range(1, count + 1):
                 name = f"{block}_{i}"
@@ -113,7 +115,8 @@ class Textbook:
 
 def read(path: Path | Image.Image) -> Tensor:
     image = path if isinstance(path, Image.Image) else Image.open(path)
-    return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)[None].float() / 255
+    pixels = torch.from_numpy(np.array(image.convert("RGB")))
+    return (pixels.permute(2, 0, 1)[None].float() / 255).contiguous()
 
 
 def save(picture: Tensor, path: Path) -> None:
