@@ -141,7 +141,7 @@ def test_a_seven_is_lit_at_once_drawn_erased_and_comes_back(lab: Lab, visitor: B
     # Its foot is erased, and the bars change.
     before = shares(page)
     page.get_by_role("radio", name="Eraser").click()
-    stroke(page, [(0.4, 0.95), (0.7, 0.36), (0.48, 0.95)])
+    stroke(page, [(0.4, 0.95), (0.74, 0.28), (0.44, 0.86)])
     page.wait_for_function(
         f"""before => [...document.querySelectorAll('.cl-nb-track i')]
             .some((bar, i) => Math.abs(({SHARE})(bar) - before[i]) > 0.02)""",

@@ -6,6 +6,7 @@ const SIDE = 280; // of the pad, in its own pixels
 const SENT = 140; // of what is sent of it
 const UNDO = 40;
 const KEPT = "convolab-look-pad";
+const ERASER = 1.6; // times the pencil's width, so that nothing of a line that is followed remains at its edges
 
 // `onChange(event)`: something else is on the pad (`event`: time of the pointer event that did it, if one did).
 // `onProblem(sentence)`. Gives back { el, toolbox, content(), put(picture), bring(blob), recall(), setColour(on), … }.
@@ -79,7 +80,7 @@ export function makePad({ onChange, onProblem = () => {} }) {
   }
   function line(from, to, width, event) {
     pen.strokeStyle = stroked();
-    pen.lineWidth = width;
+    pen.lineWidth = tool === "eraser" ? width * ERASER : width;
     pen.lineCap = pen.lineJoin = "round";
     pen.beginPath();
     pen.moveTo(...from);
