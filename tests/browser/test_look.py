@@ -138,16 +138,18 @@ def test_a_seven_is_lit_at_once_drawn_erased_and_comes_back(lab: Lab, visitor: B
     page.wait_for_function("() => !location.search.includes('test=')")
     screenshot(page, "look-drawn")
 
-    # Its foot is erased, and the bars change.
+    # It is erased from its foot upwards, and the bars change: how soon depends on how sure the network is.
     before = shares(page)
     page.get_by_role("radio", name="Eraser").click()
-    stroke(page, [(0.4, 0.95), (0.74, 0.28), (0.44, 0.86)])
-    page.wait_for_function(
-        f"""before => [...document.querySelectorAll('.cl-nb-track i')]
-            .some((bar, i) => Math.abs(({SHARE})(bar) - before[i]) > 0.02)""",
-        arg=before,
-        timeout=PATIENCE,
-    )
+    for path in ([(0.4, 0.95), (0.6, 0.55)], [(0.44, 0.86), (0.74, 0.28)], [(0.74, 0.24), (0.4, 0.24)]):
+        given = look(page, "[...look.frame().given.pixels]")
+        stroke(page, path)
+        until(page, "look.frame().given.pixels.some((value, i) => value !== argument[i])", given)
+        page.wait_for_timeout(300)
+        changes = [abs(now - then) for now, then in zip(shares(page), before, strict=True)]
+        if max(changes) > 0.02:
+            break
+    assert max(changes) > 0.02
     erased = look(page, "[...look.frame().given.pixels]")
     page.get_by_role("button", name="Undo", exact=True).click()
     page.wait_for_function(

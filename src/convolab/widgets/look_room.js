@@ -2,7 +2,7 @@
 import { choice, cornerMenu, h, onLookChange, popover, saveText, setHidden, setText, short } from "./look.js";
 import { imageCanvas } from "./look_images.js";
 import { savePng } from "./look_picture.js";
-import { makePad } from "./look_pad.js";
+import { makePad } from "./pad.js";
 import { fetchOffer, lookPane } from "./look_pane.js";
 import { lookSocket } from "./node_link_socket.js";
 import { unitIndex } from "./node_link_frame.js";

@@ -2,7 +2,7 @@
 // Python computes: questions and pictures go there as messages, frames come back as binary buffers.
 import { choice, h, setHidden, setText, themeRoot } from "./look.js";
 import { drawImageOn } from "./look_images.js";
-import { makePad } from "./look_pad.js";
+import { makePad } from "./pad.js";
 import { lookPane } from "./look_pane.js";
 import { decodeFrame } from "./node_link_frame.js";
 import { address } from "./unit_names.js";
