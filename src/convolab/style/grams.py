@@ -79,13 +79,7 @@ class GramWatch:
 
 
 def _pair(layer: str, number: int, loss: Any, found: Tensor) -> GramPair:
-    from convolab.style.losses import WassersteinLoss
-
-    if isinstance(loss, WassersteinLoss):  # its first row are the means
-        wanted = loss.covariance + loss.mean[:, None] * loss.mean[None]
-        found = found[1:]
-    else:
-        wanted = loss.target
+    wanted, found = loss.gram(loss.target), loss.gram(found)
     maps = len(wanted)
     strongest = wanted.diagonal().topk(min(SHOWN, maps)).indices.sort().values
     pair = [matrix[strongest][:, strongest].float().cpu().numpy() for matrix in (wanted, found)]

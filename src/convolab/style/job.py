@@ -158,12 +158,21 @@ class _Work:
         """Load network and pictures, restore the saved state."""
         from convolab.style.transfer import Transfer
 
+        watch = self.journal.watch
+
+        class Watched(Transfer):
+            """A transfer whose Gram matrices are listened to from the first step of each size on."""
+
+            def prepare(self) -> None:
+                super().prepare()
+                watch.attend(self.objective)
+
         folder = self.folder
         spec = folder.spec()
         settings = spec.settings
         if folder.start_path.exists():
             settings = settings.changed(start=str(folder.start_path))
-        self._transfer = Transfer(
+        self._transfer = Watched(
             folder.content_path,
             [folder.style_path(i) for i in range(len(spec.styles))],
             settings,

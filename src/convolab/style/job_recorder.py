@@ -49,7 +49,7 @@ class TransferRecorder(Journal):
         super().__init__(folder, control)
         self.folder = folder
         self.painting: Painting | None = None
-        self._watch = grams.GramWatch()
+        self.watch = grams.GramWatch()
         self._picture_at = -1e9
         self._picture_cost = 0.0
         self._kept: list[int] = []
@@ -74,8 +74,6 @@ class TransferRecorder(Journal):
         changed = (self.state, self.reason) != before or isinstance(event, TransferPaused)
         if changed or self.state_is_due():
             self.write_state()
-        if self.painting is not None:
-            self._watch.attend(self.painting.objective)
         return event
 
     def _take_state(self, event: TransferEvent) -> None:
@@ -105,7 +103,7 @@ class TransferRecorder(Journal):
         if self.painting is None or (not at_once and begun - self._picture_at < wait):
             return
         with contextlib.suppress(OSError):
-            pairs = self._watch.pairs()
+            pairs = self.watch.pairs()
             if pairs:
                 self.folder.gram_path(step).write_bytes(grams.pack(pairs))
             unfinished = self.folder.iterates_path / "unfinished"

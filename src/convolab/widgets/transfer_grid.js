@@ -65,7 +65,7 @@ function render({ model, el }) {
   function cellOf(cell) {
     if (!cell) return null;
     const figures = cell.style === null ? cell.sentence : `style ${cell.style.toPrecision(2)} · content ${cell.content === null ? "–" : cell.content.toPrecision(2)}`;
-    const image = cell.step === null ? h("span.ct-blank", {}, cell.state === "queued" ? "waiting" : "…") : h("img", { src: iterateAddress(cell.step, cell.job, cell.state), alt: "" });
+    const image = cell.step === null ? h("span.ct-blank", {}, cell.state === "queued" ? "waiting" : "…") : h("img", { src: iterateAddress(cell.step, cell.job, cell.state), alt: figures });
     const bar = ENDED.includes(cell.state) ? null : h("div.cl-bar", {}, h("div.cl-bar-fill"));
     if (bar) bar.firstChild.style.transform = `scaleX(${cell.fraction})`;
     const button = h("button.ct-cell", { type: "button", "aria-label": `${cell.row_title}, ${cell.column_title}: ${figures}`, onclick: () => model.send({ open: cell.job }) }, image, bar, h("small", {}, figures));

@@ -43,6 +43,7 @@ export async function openMasks({ photo, styles, masks }) {
     h("div.ct-mask-frame", {}, canvas),
     h("div.cl-tools", {}, button("Use these masks", save, "ct-main"), button("No masks", () => finish([]))),
   );
+  listenToHands();
   document.body.append(dialog);
   dialog.showModal();
   paint();
@@ -139,35 +140,37 @@ export async function openMasks({ photo, styles, masks }) {
     const box = canvas.getBoundingClientRect();
     return [((event.clientX - box.left) / box.width) * width, ((event.clientY - box.top) / box.height) * height];
   }
-  canvas.addEventListener("pointerdown", (event) => {
-    canvas.setPointerCapture(event.pointerId);
-    remember();
-    stroke = place(event);
-    line(stroke, stroke);
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (!stroke) return;
-    const to = place(event);
-    line(stroke, to);
-    stroke = to;
-  });
-  for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => (stroke = null));
-  canvas.addEventListener("keydown", (event) => {
-    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (way) {
-      const reach = event.shiftKey ? 40 : 12;
-      const to = [Math.max(0, Math.min(width, cursor[0] + way[0] * reach)), Math.max(0, Math.min(height, cursor[1] + way[1] * reach))];
-      if (down) line(cursor, to);
-      cursor = to;
-    } else if (event.key === " ") {
-      down = !down;
-      if (down) (remember(), line(cursor, cursor));
-    } else if ((event.ctrlKey || event.metaKey) && event.key === "z") undo();
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-    paint();
-  });
+  function listenToHands() {
+    canvas.addEventListener("pointerdown", (event) => {
+      canvas.setPointerCapture(event.pointerId);
+      remember();
+      stroke = place(event);
+      line(stroke, stroke);
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      if (!stroke) return;
+      const to = place(event);
+      line(stroke, to);
+      stroke = to;
+    });
+    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => (stroke = null));
+    canvas.addEventListener("keydown", (event) => {
+      const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+      if (way) {
+        const reach = event.shiftKey ? 40 : 12;
+        const to = [Math.max(0, Math.min(width, cursor[0] + way[0] * reach)), Math.max(0, Math.min(height, cursor[1] + way[1] * reach))];
+        if (down) line(cursor, to);
+        cursor = to;
+      } else if (event.key === " ") {
+        down = !down;
+        if (down) (remember(), line(cursor, cursor));
+      } else if ((event.ctrlKey || event.metaKey) && event.key === "z") undo();
+      else return;
+      event.preventDefault();
+      event.stopPropagation();
+      paint();
+    });
+  }
 }
 
 function picture(source) {

@@ -95,7 +95,7 @@ function render({ model, el }) {
 
   // ---- what is chosen ----
   function small(item, { chosen, label, onclick, onadd }) {
-    const image = h("img", { src: thumb(item.key), alt: "", loading: "lazy" });
+    const image = h("img", { src: thumb(item.key), alt: item.title, loading: "lazy" });
     const pick = h("button.ct-small", { type: "button", "aria-label": `${label}: ${item.title}`, "aria-pressed": String(chosen), title: item.title, onclick }, image);
     if (!onadd || chosen) return pick;
     return h("span.ct-small-frame", {}, pick, h("button.ct-add", { type: "button", "aria-label": `Add ${item.title} as a further style`, title: "Blend it with the others", onclick: onadd }, "+"));

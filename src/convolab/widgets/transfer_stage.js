@@ -32,7 +32,7 @@ function render({ model, el }) {
   const problem = h("div.note.bad", { role: "alert", hidden: true });
   const fetching = h("div.note", { hidden: true, role: "status" });
   const differs = h("div.note.ct-differs", { hidden: true }, h("span", {}, "What is chosen has changed since this picture was begun; it goes on as it was."), h("button.cl-button", { type: "button", onclick: () => act("paint") }, "Paint the changed one"));
-  const picture = h("img.ct-picture", { alt: "", draggable: "false" });
+  const picture = h("img.ct-picture", { alt: "The picture", draggable: "false" });
   const inset = h("div.ct-inset", { "aria-hidden": "true" });
   const caption = h("p.ct-caption");
   const stage = h("div.ct-stage", {}, picture, inset, caption);
@@ -41,7 +41,7 @@ function render({ model, el }) {
   const left = h("span");
   const sentence = h("p.cl-sentence", { role: "status" });
   const play = h("button.cl-button", { type: "button", title: "Play how it was painted", "aria-label": "Play", onclick: () => (playing ? halt() : film()) }, "▶");
-  const scrubber = h("input.ct-scrubber", { type: "range", min: 0, max: 0, value: 0, "aria-label": "Pictures on the way", oninput: () => (halt(), setComparing(false), choose(job.steps[+scrubber.value] ?? null)) });
+  const scrubber = h("input.ct-scrubber", { type: "range", min: 0, max: 0, value: 0, "aria-label": "Pictures on the way", oninput: () => scrub(+scrubber.value) });
   const at = h("span.ct-at");
   const newest = h("button.cl-button", { type: "button", title: "Follow the newest picture", onclick: () => (halt(), choose(null)) }, "Newest");
   const under = h("div.ct-under", {}, h("div.ct-film", {}, play, scrubber, at, newest), bar2, h("div.cl-progress", {}, progress, left), sentence);
@@ -86,6 +86,11 @@ function render({ model, el }) {
     comparing = on && !!job.id;
     compare.setAttribute("aria-pressed", String(comparing));
     draw();
+  }
+  function scrub(place) {
+    halt();
+    setComparing(false);
+    choose(job.steps[place] ?? null);
   }
   function film() {
     if (job.steps.length < 2) return;
@@ -178,7 +183,7 @@ function render({ model, el }) {
   }
   function drawInset() {
     const styles = model.get("styles") ?? [];
-    inset.replaceChildren(...styles.map((style) => h("img", { src: address(`pictures/${style.key}/thumb.jpg`), alt: "" })), h("p", {}, model.get("hint") ?? ""));
+    inset.replaceChildren(...styles.map((style) => h("img", { src: address(`pictures/${style.key}/thumb.jpg`), alt: `Style: ${style.title}` })), h("p", {}, model.get("hint") ?? ""));
   }
   const stopListening = listen(() => {
     if (busy && job.state !== "draft") busy = "";

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from convolab.errors import DataError
 from convolab.home import pictures_dir
@@ -33,9 +33,10 @@ THUMB_SIDE = 480
 RECENT = 12
 """Brought pictures that are offered again."""
 _PAINTED = "lab-"
-_PAINTED_SIDE = 768
+_PAINTED_SIDE = 512
 _MASK = "mask-"
-_lock = threading.Lock()
+_keeping = threading.Lock()
+_painting = {name: threading.Lock() for name in PAINTED}
 
 
 @dataclass(frozen=True)
@@ -93,17 +94,18 @@ def path(key: str) -> Path:
     """
     folder = _folder(entry(key).key)
     if key.startswith(_PAINTED):
-        with _lock:
+        name = key.removeprefix(_PAINTED)
+        with _painting[name]:
             if not (folder / "about.json").exists():
                 buffer = io.BytesIO()
-                picture = paint(key.removeprefix(_PAINTED), _PAINTED_SIDE)
+                picture = paint(name, _PAINTED_SIDE)
                 picture.save(buffer, "PNG")
                 _keep(key, entry(key).title, buffer.getvalue(), picture)
     return folder / "picture"
 
 
 def thumbnail(key: str) -> Path:
-    """A JPEG with `THUMB_SIDE` pixels on its long side. DataError if there is no such picture."""
+    """A JPEG with at most `THUMB_SIDE` pixels a side. DataError if there is no such picture."""
     return path(key).with_name("thumb.jpg")
 
 
@@ -117,7 +119,7 @@ def bring(content: bytes, name: str) -> dict[str, Any]:
     picture = read_picture(content)
     key = hashlib.sha256(content).hexdigest()[:20]
     title = _title(name)
-    with _lock:
+    with _keeping:
         known = (_folder(key) / "about.json").exists()
         about = entry(key) if known else _keep(key, title, content, picture)
     found: dict[str, Any] = asdict(about)
@@ -134,7 +136,7 @@ def bring_mask(content: bytes) -> dict[str, Any]:
 
     mask = read_mask(content)
     key = _MASK + hashlib.sha256(content).hexdigest()[:20]
-    with _lock:
+    with _keeping:
         if not (_folder(key) / "about.json").exists():
             _keep(key, "Mask", content, mask.convert("RGB"))
     return {"key": key}
@@ -149,7 +151,8 @@ def _keep(key: str, title: str, content: bytes, picture: Image.Image) -> Entry:
         work = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
         try:
             (work / "picture").write_bytes(content)
-            small = ImageOps.contain(picture, (THUMB_SIDE, THUMB_SIDE), Image.Resampling.LANCZOS)
+            small = picture.copy()
+            small.thumbnail((THUMB_SIDE, THUMB_SIDE), Image.Resampling.LANCZOS)
             small.save(work / "thumb.jpg", "JPEG", quality=90)
             (work / "about.json").write_text(json.dumps(asdict(about)), encoding="utf-8")
             with contextlib.suppress(FileNotFoundError):

@@ -67,12 +67,13 @@ def picture(key: str) -> Response:
     """A picture as a JPEG of at most 1600 pixels a side, upright and flat: what a browser can show."""
     from io import BytesIO
 
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     from convolab.style.pictures import read_picture
 
     try:
-        opened = ImageOps.contain(read_picture(library.path(key)), (1600, 1600), Image.Resampling.LANCZOS)
+        opened = read_picture(library.path(key))
+        opened.thumbnail((1600, 1600), Image.Resampling.LANCZOS)
     except ConvolabError as error:
         return _gone(error)
     buffer = BytesIO()
