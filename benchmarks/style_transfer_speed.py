@@ -44,14 +44,15 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 class Textbook:
-    """VGG-16 with average pooling, Gram matrices and the objective, as one would write them on one page."""
+    """VGG-16, Gram matrices and the objective, as one would write them on one page."""
 
     def __init__(
-        self, weights: dict[str, Tensor], content: Tensor, style: Tensor, w: float, scale: float
+        self, weights: dict[str, Tensor], content: Tensor, style: Tensor, w: float, scale: float, pooling: str
     ) -> None:
         # The weights are for blue, green, red.
         first = {"conv1_1.weight": weights["conv1_1.weight"].flip(1).contiguous()}
         self.weights, self.w, self.scale = {**weights, **first}, w, scale
+        self.pool: Callable[[Tensor, int], Tensor] = F.avg_pool2d if pooling == "average" else F.max_pool2d
         with torch.no_grad():
             self.content = self.features(content)[CONTENT_LAYER]
             self.grams = {
@@ -74,7 +75,7 @@ class Textbook:
                 )
                 if f"relu{name}" in (*STYLE_LAYERS, CONTENT_LAYER):
                     found[f"relu{name}"] = x
-            x = F.avg_pool2d(x, 2)
+            x = self.pool(x, 2)
         return found
 
     def gram(self, maps: Tensor) -> Tensor:
@@ -235,6 +236,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--evaluations", type=int, default=500)
+    parser.add_argument("--pooling", choices=("max", "average"), default="max")
     parser.add_argument("--start", choices=("content", "noise"), default="content")
     parser.add_argument("--steps", type=int, default=None, help="of ours; default: as many evaluations")
     options = parser.parse_args()
@@ -245,16 +247,17 @@ def main() -> None:
         start=options.start,
         steps=options.steps or options.evaluations,
         padding="zero",
+        pooling=options.pooling,
         coarse_share=0,  # the objective of the textbook knows one size
     )
     from convolab.style.objective import STYLE_SCALE
 
     weights = load_weights("vgg-16")
-    book = Textbook(weights, read(content), read(style), settings.weight, STYLE_SCALE)
+    book = Textbook(weights, read(content), read(style), settings.weight, STYLE_SCALE, options.pooling)
     start = read(content)
     if options.start == "noise":
         start = 0.4 + 0.2 * torch.rand(start.shape, generator=torch.Generator().manual_seed(0))
-    name = f"{options.start}_{options.size}"
+    name = f"{options.start}_{options.size}" + ("_average" if options.pooling == "average" else "")
     folders = {kind: PICTURES / f"{name}_{kind}" for kind in ("textbook", "ours")}
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True)

@@ -34,6 +34,9 @@ class Shipped:
     phases: tuple[str, ...]
     """Options of ``convolab train mnist``: for the first phase, and for the one that goes on from it."""
 
+    averaged: bool = False
+    """Whether it is the mean of the weights after the last two phases (Izmailov and others, 2018)."""
+
     @property
     def commands(self) -> list[str]:
         """The commands that train it anew."""
@@ -69,6 +72,7 @@ SHIPPED: dict[str, Shipped] = {
                 "--optimizer adamw --learning-rate 0.0012 --batch-size 64 --schedule cosine --epochs 14 "
                 + f"{_GENTLE} --seed 2",
             ),
+            averaged=True,
         ),
         Shipped(
             "harley-mlp",
