@@ -41,11 +41,13 @@ def test_the_most_exciting_images_are_those_of_a_plain_search(mlp: Subject, imag
     layer = mlp.model[1]
     inputs = mlp.normalize(images).reshape(len(images), -1)
     sums = inputs @ layer.weight[12].detach().numpy() + layer.bias[12].detach().numpy()
-    order = np.argsort(-1.7159 * np.tanh(2 / 3 * sums.astype(np.float64)))[:9]
-    assert [found["image"] for found in answer["images"]] == [int(i) for i in order]
-    assert np.allclose(
-        [found["value"] for found in answer["images"]], 1.7159 * np.tanh(2 / 3 * sums[order]), atol=1e-4
-    )
+    values = 1.7159 * np.tanh(2 / 3 * sums.astype(np.float64))
+    order = [found["image"] for found in answer["images"]]
+    # The function saturates, so that several images can excite a unit equally to the last digit.
+    assert len(set(order)) == 9
+    assert values[order].min() >= np.sort(values)[-9] - 1e-5
+    assert np.all(np.diff(values[order]) <= 1e-5)
+    assert np.allclose([found["value"] for found in answer["images"]], values[order], atol=1e-4)
     first = answer["images"][0]
     assert np.array_equal(
         np.frombuffer(base64.b64decode(first["pixels"]), np.uint8).reshape(first["shape"]), images[order[0]]
