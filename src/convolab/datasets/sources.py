@@ -272,9 +272,7 @@ def _run(
                 if size != seen:
                     seen, changed = size, time.monotonic()
                 elif time.monotonic() - changed > STALL_SECONDS:
-                    raise SourceFailed(
-                        f"{client} received nothing for {STALL_SECONDS:g} seconds"
-                    )
+                    raise SourceFailed(f"{client} received nothing for {STALL_SECONDS:g} seconds")
                 if meter is not None:
                     meter.at(min(size, expected))
                 time.sleep(0.05)
