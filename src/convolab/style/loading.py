@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def vgg(
     name: str,
     weights: Mapping[str, Tensor],
-    pooling: Pooling = "average",
+    pooling: Pooling = "max",
     padding: Padding = "zero",
 ) -> FeatureNetwork:
     """VGG-16 or VGG-19 with the given weights (`weights.load_weights`), which take blue, green, red."""
@@ -107,7 +107,7 @@ def _free(name: str, steps: Sequence[tuple[str, nn.Module]]) -> str:
 
 
 def load_network(
-    name: str, pooling: Pooling = "average", padding: Padding = "zero", progress: Report | None = None
+    name: str, pooling: Pooling = "max", padding: Padding = "zero", progress: Report | None = None
 ) -> FeatureNetwork:
     """``vgg-16``, ``vgg-19`` (fetched if need be), or a network trained in the lab by its file of weights.
 

@@ -183,10 +183,10 @@ class TransferSettings(Spec):
         "vgg-16, vgg-19, or a file of weights of a network trained in the lab.",
         group="network",
     )
-    pooling: Literal["average", "max"] = knob(
-        "average",
+    pooling: Literal["max", "average"] = knob(
+        "max",
         "Pooling",
-        "Average pooling, smoother, or the maximum that VGG was trained with.",
+        "The maximum, as VGG was trained, or the average of Gatys' paper: softer, with a faint grid.",
         group="network",
     )
     padding: Literal["zero", "replicate"] = knob(
