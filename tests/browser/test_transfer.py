@@ -302,7 +302,7 @@ def test_masks_grid_and_a_lab_network_as_feature_network(lab: Lab, visitor: Brow
     assert (centres, corners) == ([0, 255], [255, 0])
     main(page, "Paint")
     page.locator(".cl-sentence", has_text="Finished after 8 steps").wait_for(timeout=PATIENCE)
-    page.get_by_role("radio", name="conv1 · 2").wait_for()  # a Gram matrix for each style
+    page.get_by_role("radio", name="relu1 · 2").wait_for()  # a Gram matrix for each style
 
     page.get_by_role("button", name="Grid", exact=True).click()
     page.get_by_label("W of the rows").fill("0.2, 1.4")

@@ -53,6 +53,11 @@ class Jobs:
         queue = background.queue()
         return None if queue is None else queue.positions().get(run_id)
 
+    def waits(self, run_id: str) -> bool:
+        """Whether other jobs are executed before this one."""
+        queue = background.queue()
+        return queue is not None and queue.waits(run_id)
+
     def look_again(self) -> None:
         """Let the next `refreshed` look at once: something was just asked of a run."""
         self._looked_at = 0.0

@@ -170,6 +170,11 @@ class Queue:
             starting = [run_id for run_id in self._active if _written(run_id) == "queued"]
             return {run_id: place for place, run_id in enumerate([*starting, *self._waiting], 1)}
 
+    def waits(self, run_id: str) -> bool:
+        """Whether other jobs are executed before this one."""
+        with self._lock:
+            return run_id in self._waiting
+
     def jobs(self) -> list[Job]:
         """All runs that train, wait or are paused: those that train, the queue in its order, the others."""
         return jobs(self.positions())

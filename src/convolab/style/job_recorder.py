@@ -30,7 +30,7 @@ PICTURE_SHARE = 0.06
 """At most this share of the time goes into writing them."""
 PICTURES = 180
 """When more are kept, every second one goes."""
-PICTURE_BYTES = 200_000_000
+PICTURE_BYTES = 100_000_000
 """The same."""
 
 

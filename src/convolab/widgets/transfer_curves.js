@@ -5,7 +5,7 @@ import { address, choose, job, listen, shownStep } from "./transfer_job.js";
 
 export default { render };
 
-const FIXED = 6; // columns before those of the layers: step, seconds, total, style, content, weight
+const FIXED = 7; // columns before those of the layers: step, seconds, total, style, content, weight, width
 
 function render({ model, el }) {
   let pointer = null; // step under the pointer
@@ -86,10 +86,11 @@ function render({ model, el }) {
     context.fillText("1", left, height - bottom + 5);
     context.textAlign = "right";
     context.fillText(`${short(right)} steps`, left + inner.w, height - bottom + 5);
-    // Where W was changed by hand the curves may jump: say so.
-    let before = rows[0]?.[5];
+    // Where W was changed by hand, or the picture grew, the curves may jump: say so.
+    let before = rows[0];
     for (const row of rows) {
-      if (row[5] !== before) {
+      const grew = row[6] !== before[6];
+      if (row[5] !== before[5] || grew) {
         context.strokeStyle = look.muted;
         context.setLineDash([2, 3]);
         context.beginPath();
@@ -100,10 +101,10 @@ function render({ model, el }) {
         if (plot.name === "What is minimised") {
           context.textAlign = "left";
           context.textBaseline = "top";
-          context.fillText(`W ${row[5].toFixed(2)}`, px(row[0]) + 3, top);
+          context.fillText(grew ? `${row[6]} pixels` : `W ${row[5].toFixed(2)}`, px(row[0]) + 3, top);
         }
       }
-      before = row[5];
+      before = row;
     }
     for (const [, column, colour, weight] of lines(plot)) {
       context.strokeStyle = colour;

@@ -58,7 +58,7 @@ function render({ model, el }) {
     if (choicesFor !== names.join()) {
       choicesFor = names.join();
       layer = names.includes(layer) ? layer : names[Math.min(1, names.length - 1)];
-      choices.replaceChildren(choice("Layer", names.map((name) => [name, name.replace("relu", "")]), layer, (name) => ((layer = name), draw())));
+      choices.replaceChildren(choice("Layer", names.map((name) => [name, name.replace(/^relu(?=\d_\d)/, "")]), layer, (name) => ((layer = name), draw())));
       return draw();
     }
     paint(wanted, now, now.wanted);

@@ -21,7 +21,6 @@ function render({ model, el }) {
   const said = h("p.cl-muted", { role: "status" });
   const table = h("div.ct-grid-frame");
   const empty = h("p.cl-empty", {}, "Pictures for every W and every set of layers appear here side by side, painted with the photo, style and settings on the left.");
-  el.classList.add("cl-panel", "ct-grid");
   el.append(h("div.cl-tools.ct-grid-form", {}, begin, label("Columns", columns), weights.root, size.root, steps.root, stop, h("span.cl-spring"), menu), problem, said, empty, table);
   columns.addEventListener("change", () => setHidden(weights.root, columns.value === "rebuild"));
 
@@ -64,7 +63,7 @@ function render({ model, el }) {
   }
   function cellOf(cell) {
     if (!cell) return null;
-    const figures = cell.style === null ? cell.sentence : `style ${cell.style.toPrecision(2)} · content ${cell.content === null ? "–" : cell.content.toPrecision(2)}`;
+    const figures = cell.style === null ? cell.sentence : `style ${cell.style.toPrecision(2)}\ncontent ${cell.content === null ? "–" : cell.content.toPrecision(2)}`;
     const image = cell.step === null ? h("span.ct-blank", {}, cell.state === "queued" ? "waiting" : "…") : h("img", { src: iterateAddress(cell.step, cell.job, cell.state), alt: figures });
     const bar = ENDED.includes(cell.state) ? null : h("div.cl-bar", {}, h("div.cl-bar-fill"));
     if (bar) bar.firstChild.style.transform = `scaleX(${cell.fraction})`;

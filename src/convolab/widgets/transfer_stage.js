@@ -1,5 +1,5 @@
 // The picture as it paints, as large as the window allows, with its controls above and a scrubber under it.
-import { cornerMenu, h, saveAddress, setHidden, setText } from "./look.js";
+import { cornerMenu, h, popover, saveAddress, setHidden, setText } from "./look.js";
 import { address, ask, choose, iterateAddress, job, listen, show, shownStep } from "./transfer_job.js";
 
 export default { render };
@@ -28,7 +28,9 @@ function render({ model, el }) {
     ["The same without loss (APNG)", () => save("film.apng")],
     ["Losses at every step (CSV)", () => save("losses.csv")],
   ]);
-  const bar = h("div.ct-bar", {}, main, stop, anew, halves, h("span.cl-spring"), compare, menu);
+  const earlier = popover("Earlier", "What was painted before", () => model.send({ do: "list" }));
+  earlier.root.classList.add("ct-earlier");
+  const bar = h("div.ct-bar", {}, main, stop, anew, halves, h("span.cl-spring"), compare, earlier.root, menu);
   const problem = h("div.note.bad", { role: "alert", hidden: true });
   const fetching = h("div.note", { hidden: true, role: "status" });
   const differs = h("div.note.ct-differs", { hidden: true }, h("span", {}, "What is chosen has changed since this picture was begun; it goes on as it was."), h("button.cl-button", { type: "button", onclick: () => act("paint") }, "Paint the changed one"));
@@ -45,7 +47,6 @@ function render({ model, el }) {
   const at = h("span.ct-at");
   const newest = h("button.cl-button", { type: "button", title: "Follow the newest picture", onclick: () => (halt(), choose(null)) }, "Newest");
   const under = h("div.ct-under", {}, h("div.ct-film", {}, play, scrubber, at, newest), bar2, h("div.cl-progress", {}, progress, left), sentence);
-  el.classList.add("cl-panel", "ct-stage-panel");
   el.append(bar, problem, fetching, differs, stage, under);
 
   // ---- acting ----
@@ -77,9 +78,20 @@ function render({ model, el }) {
         fetching.replaceChildren(h("span", {}, message.fetching), h("div.cl-bar", {}, fill));
       }
     }
+    if (message.earlier) fillEarlier(message.earlier);
     if (message.look) ask();
     draw();
   });
+
+  function fillEarlier(list) {
+    const rows = list.map((item) => {
+      const image = item.step === null ? h("span.ct-small") : h("img.ct-small", { src: iterateAddress(item.step, item.job, "list"), alt: "", loading: "lazy" });
+      const open = h("button.ct-open", { type: "button", "aria-current": item.job === job.id ? "true" : null, onclick: () => model.send({ do: "open", job: item.job }) }, image, h("span", {}, h("b", {}, item.name), h("small", {}, item.note)));
+      const gone = h("button.cl-remove", { type: "button", "aria-label": `Delete ${item.name}`, title: "Delete it with all its pictures", onclick: () => model.send({ do: "delete", job: item.job }) }, "×");
+      return h("div.ct-earlier-row", {}, open, item.deletable ? gone : null);
+    });
+    earlier.fill(rows.length ? rows : [h("p.cl-muted", {}, "Nothing has been painted yet.")]);
+  }
 
   // ---- looking ----
   function setComparing(on) {

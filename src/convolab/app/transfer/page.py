@@ -114,11 +114,11 @@ class _Page:
             styles=_known(wanted.styles),
             hint="",
             differs=False,
-        )
+        ).classes("cl-panel ct-stage-panel")  # not by the widget: what hides it would take them away
         self.room.stage = self.stage
         self.grid = Widget(
             "transfer_grid", on_message=self.room.heard_grid, grid=wanted.grid, kinds=list(GRIDS.items())
-        )
+        ).classes("cl-panel ct-grid")
         self.room.grid = self.grid
 
     # ---------------------------------------------------------------- following

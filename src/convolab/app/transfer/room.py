@@ -6,14 +6,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from nicegui import run, ui
+from nicegui import run
 
 from convolab.app import jobs
 from convolab.app.transfer import grid, library, networks, presets, starting
 from convolab.app.transfer.state import DEFAULT_SETTINGS, PICTURE, Wanted, of_spec
-from convolab.app.transfer.view import VIEWS, TransferView
-from convolab.errors import ConvolabError, DataError, SettingsError
+from convolab.app.transfer.view import VIEWS, TransferView, earlier
+from convolab.errors import ConvolabError, DataError, RunError, SettingsError
 from convolab.spec import check
+from convolab.style.job_folder import TransferFolder
 from convolab.style.settings import TransferSettings
 from convolab.style.vgg import VGGS
 from convolab.widgets.widget import Widget
@@ -215,14 +216,29 @@ class Room:
                 await self._begin(lambda: starting.rebuild(self.wanted, half))
             elif action == "anew":
                 self.take(replace(self.wanted, job=""))
-            elif action == "build":
-                ui.navigate.to("/build")
+            elif action == "list":
+                self.stage.send({"earlier": await run.io_bound(earlier)})
+            elif action == "open":
+                self.take(of_spec(VIEWS.get(str(message.get("job"))).spec, self.wanted))
+            elif action == "delete":
+                await self._delete(str(message.get("job")))
             elif action in ("pause", "resume", "stop") and self.wanted.job:
                 await jobs.steer(action, self.wanted.job)
                 VIEWS.get(self.wanted.job).read_again()
                 self.stage.send({"done": True, "look": True})
         except ConvolabError as error:
             self.stage.send({"error": str(error)})
+
+    async def _delete(self, run_id: str) -> None:
+        folder = TransferFolder(run_id)
+        if folder.held():
+            raise RunError(f"{folder.name} is being painted; stop it first.")
+        await run.io_bound(folder.delete)
+        VIEWS.forget(run_id)
+        jobs.JOBS.look_again()
+        if self.wanted.job == run_id:
+            self.take(replace(self.wanted, job=""))
+        self.stage.send({"earlier": await run.io_bound(earlier)})
 
     async def heard_grid(self, message: dict[str, Any]) -> None:
         """A grid is to be painted or stopped, or one of its pictures to be shown."""

@@ -21,7 +21,7 @@ SENT_AT_ONCE = 400
 ENDED = ("finished", "stopped", "failed")
 _KEPT = 64
 Row = list[float | None]
-_FIXED = ("step", "seconds", "total", "style", "content", "weight")
+_FIXED = ("step", "seconds", "total", "style", "content", "weight", "width")
 """Columns of a row before those of the layers."""
 
 
@@ -169,8 +169,8 @@ class TransferView:
         state, reason = self.state.state, self.state.reason
         at = f" after {self.step():,} steps" if self.step() else ""
         if state == "queued":
-            if place is not None and place > 1:
-                return f"Waiting for its turn, at place {place} in the queue.", ""
+            if place is not None and JOBS.waits(self.folder.run_id):
+                return f"Waiting for its turn, at place {place}: another job is under way.", ""
             return reason or "Starting: loading the feature network …", "warn" if reason else ""
         if state == "running":
             said = reason or self.notice
@@ -239,8 +239,34 @@ class TransferViews:
             self._views.move_to_end(run_id)
             return self._views[run_id]
 
+    def forget(self, run_id: str) -> None:
+        """A transfer was deleted."""
+        with self._lock:
+            self._views.pop(run_id, None)
+
 
 VIEWS = TransferViews()
+
+
+def earlier() -> list[dict[str, Any]]:
+    """The transfers of this lab that are no part of a grid, newest first. Off the event loop."""
+    found = []
+    for folder in TransferFolder.all():
+        with contextlib.suppress(ConvolabError, OSError):
+            spec, state = folder.spec(), folder.state()
+            if spec.cell is None:
+                steps = folder.iterates()
+                found.append(
+                    {
+                        "job": folder.run_id,
+                        "name": spec.name,
+                        "step": steps[-1] if steps else None,
+                        "note": f"W {spec.settings.weight:g} · {state.figures.steps:,} steps · {state.state}",
+                        "created": spec.created,
+                        "deletable": state.state not in ("running", "queued"),
+                    }
+                )
+    return sorted(found, key=lambda item: str(item["created"]), reverse=True)[:_KEPT]
 
 
 def news(asked: str) -> tuple[dict[str, Any] | None, bool]:
