@@ -162,7 +162,10 @@ def explain(error: ValidationError, what: str = "") -> str:
         guess = nearest(str(given), choices)
         hint = f'; did you mean "{guess}"?' if guess else "."
         return f"{where} must be one of {', '.join(choices)}{shown}{hint}"
-    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if first["type"] == "value_error":  # one of the spec's own checks, which says all
+        own = first["msg"].removeprefix("Value error, ").rstrip(".")
+        return f"{own[0].upper()}{own[1:]}."
+    message = first["msg"].removeprefix("Input should be ")
     if message == first["msg"]:
         return f"{where}: {message[0].lower()}{message[1:]}{shown}."
     return f"{where} must be {message}{shown}."

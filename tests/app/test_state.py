@@ -89,7 +89,7 @@ def test_nothing_changes_for_bad_values():
         state.change(dataset="mnits")
     with pytest.raises(SettingsError):
         state.change_settings(learning_rate=float("nan"))
-    with pytest.raises(SettingsError, match="schedule"):
+    with pytest.raises(SettingsError, match="Schedule cosine needs to know"):
         state.change_settings(schedule="cosine", examples=None)
     assert state.model == before
     assert state.settings == DEFAULT_SETTINGS

@@ -377,7 +377,7 @@ def test_pictures_from_outside_good_and_bad(lab: Lab, visitor: BrowserContext, t
     page.locator(".ct-weight .complaint", has_text="W must be a number from 0 to 1, not “3”").wait_for()
     for name in ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"):
         page.get_by_label(f"{name} for style").uncheck()
-    page.locator(".ct-layers-panel .complaint", has_text="without style layers W must be 0").wait_for()
+    page.locator(".ct-layers-panel .complaint", has_text=re.compile("^Without style layers W must be 0")).wait_for()
     assert page.get_by_label("relu5_1 for style").is_checked()
     screenshot(page, "transfer-bad-input")
 

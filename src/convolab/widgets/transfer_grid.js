@@ -10,7 +10,7 @@ const ENDED = ["finished", "stopped", "failed"];
 function render({ model, el }) {
   let version = "";
   let cells = [];
-  const columns = h("select.cl-select", { "aria-label": "Columns" }, ...(model.get("kinds") ?? []).map(([name, title]) => h("option", { value: name }, title)));
+  const columns = h("select.cl-select", { "aria-label": "Columns", title: "What differs from column to column" }, ...(model.get("kinds") ?? []).map(([name, title]) => h("option", { value: name }, title)));
   const weights = field("W of the rows", "0.2, 0.5, 0.8", "Numbers from 0 to 1 with commas between");
   const size = field("Size, pixels", "192", "Long side of each picture: 32 to 512");
   const steps = field("Steps", "60", "Steps for each picture: 1 to 1,000");
