@@ -18,6 +18,7 @@ from convolab.app.look import sources
 from convolab.app.look.given import Drawing, Pixels, Upload
 from convolab.app.look.session import Session
 from convolab.app.look.state import LookState, from_query, to_query
+from convolab.datasets import load
 from convolab.errors import DataError, NetworkError, RunError
 from convolab.networks import preset
 from convolab.widgets.frames import encode_frame, layout, pack, unpack
@@ -300,6 +301,7 @@ class TestSession:
 
     @pytest.mark.data
     def test_test_images_by_number_by_label_and_at_random(self):
+        load("mnist")
         session = Session()
         self.ask(session, do="open", slot="a", source="harley-cnn")
         first = self.ask(session, do="sample", label=7, first=True)

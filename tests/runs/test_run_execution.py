@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import Popen
@@ -230,8 +231,14 @@ def test_a_full_disk_pauses_the_run_and_keeps_the_previous_checkpoint(
     assert "full" in state.reason or "space" in state.reason
     assert "Make room" in state.reason
     assert folder.held()  # it lingers, nothing is lost
-    events, place = folder.events()
-    paused = [event for event in events if isinstance(event, Paused)]
+    # The state comes first; the event waits until the full disk has room for a line.
+    deadline = time.monotonic() + 20
+    while True:
+        events, place = folder.events()
+        paused = [event for event in events if isinstance(event, Paused)]
+        if paused or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
     assert paused[-1].reason
     from convolab.training.checkpoints import read_checkpoint
 
