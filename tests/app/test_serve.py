@@ -1,12 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from convolab.app.serve import DEFAULT_PORT, LARGEST_REQUEST, LimitedUploads, _choose_port, serve
+from convolab.app.serve import (
+    DEFAULT_PORT,
+    LARGEST_REQUEST,
+    LimitedUploads,
+    _choose_port,
+    no_hang_up,
+    serve,
+)
 from convolab.errors import ConvolabError
 
 
@@ -49,3 +57,13 @@ def test_bodies_that_are_too_large_are_refused_before_they_come(length: int, sta
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, LimitedUploads(application)(scope, None, send)).result()
     assert sent[0]["status"] == status
+
+
+def test_a_browser_that_left_is_no_error_in_the_log() -> None:
+    def record(error: Exception) -> logging.LogRecord:
+        parts = ("uvicorn.error", logging.ERROR, "", 0, "Exception in ASGI application", ())
+        return logging.LogRecord(*parts, exc_info=(type(error), error, None))
+
+    assert not no_hang_up(record(RuntimeError("No response returned.")))
+    assert no_hang_up(record(RuntimeError("something else")))
+    assert no_hang_up(record(ValueError("No response returned.")))

@@ -266,6 +266,8 @@ def test_a_killed_worker_and_a_killed_lab_are_no_loss(fresh_lab: Lab, visitor: B
     fresh_lab.start()
     page.locator(".cl-sentence", has_text="Interrupted after").wait_for(timeout=PATIENCE)
     screenshot(page, "transfer-interrupted")
+    # What is pressed while the page still looks for its lab would be lost: load it anew.
+    open_room(page, fresh_lab, page.url.removeprefix(fresh_lab.url))
     main(page, "Resume")
     page.locator(".ct-main", has_text="Pause").wait_for(timeout=PATIENCE)
     page.get_by_role("button", name="Stop", exact=True).click()
@@ -377,7 +379,9 @@ def test_pictures_from_outside_good_and_bad(lab: Lab, visitor: BrowserContext, t
     page.locator(".ct-weight .complaint", has_text="W must be a number from 0 to 1, not “3”").wait_for()
     for name in ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"):
         page.get_by_label(f"{name} for style").uncheck()
-    page.locator(".ct-layers-panel .complaint", has_text=re.compile("^Without style layers W must be 0")).wait_for()
+    page.locator(
+        ".ct-layers-panel .complaint", has_text=re.compile("^Without style layers W must be 0")
+    ).wait_for()
     assert page.get_by_label("relu5_1 for style").is_checked()
     screenshot(page, "transfer-bad-input")
 

@@ -70,6 +70,7 @@ def serve(host: str = "127.0.0.1", port: int | None = None, show: bool = True) -
     app.on_startup(start)
     app.on_shutdown(background.stop)
     logging.getLogger("nicegui").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(no_hang_up)
     ui.run(
         lab,
         host=host,
@@ -90,6 +91,15 @@ def serve(host: str = "127.0.0.1", port: int | None = None, show: bool = True) -
         ws_per_message_deflate=False,
         session_middleware_kwargs={"max_age": 365 * 24 * 3600, "same_site": "lax"},
     )
+
+
+def no_hang_up(record: logging.LogRecord) -> bool:
+    """A filter that drops one record: of a browser that left before its answer, as it does with pictures.
+
+    Starlette's middleware takes that for an application without an answer.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, RuntimeError) and str(error) == "No response returned.")
 
 
 class LimitedUploads:

@@ -50,15 +50,9 @@ function render({ model, el }) {
     if (focused) list.querySelector(`[data-key="${focused}"]`)?.focus();
   }
   function toggle(name, kind, on) {
-    const box = h("input", { type: "checkbox", checked: on, "aria-label": `${name} for ${kind}`, onchange: () => change(kind, name, box) });
+    const box = h("input", { type: "checkbox", checked: on, "aria-label": `${name} for ${kind}`, onchange: () => model.send({ layer: name, for: kind, on: box.checked }) });
     box.dataset.key = `${kind}-${name}`;
     return h("span.ct-check", {}, box);
-  }
-  function change(kind, name, box) {
-    const order = (model.get("layers") ?? []).map((layer) => layer.name);
-    const before = model.get(kind) ?? [];
-    const after = order.filter((other) => (other === name ? box.checked : before.includes(other)));
-    model.send({ [kind]: after });
   }
   function weight(name, value) {
     const slider = h("input", {
@@ -67,7 +61,7 @@ function render({ model, el }) {
       oninput: () => {
         slider.title = `Weight of ${name} among the style layers: ${slider.value}`;
         clearTimeout(timer);
-        timer = setTimeout(() => model.send({ weights: { ...model.get("weights"), [name]: +slider.value } }), 200);
+        timer = setTimeout(() => model.send({ layer: name, weight: +slider.value }), 200);
       },
     });
     slider.dataset.key = `weight-${name}`;

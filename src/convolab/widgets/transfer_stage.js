@@ -6,8 +6,10 @@ export default { render };
 
 const MAIN = { draft: ["Paint", "paint"], running: ["Pause", "pause"], paused: ["Resume", "resume"], interrupted: ["Resume", "resume"], stopped: ["Resume", "resume"], queued: ["Waiting", ""], finished: ["Paint", "paint"], failed: ["Paint", "paint"], gone: ["Paint", "paint"] };
 const FILM_MS = 60;
+const PATIENCE = 30_000; // ms until what was pressed must have been answered
 
 function render({ model, el }) {
+  let patience = 0;
   let busy = ""; // what was asked for and is not answered yet
   let playing = 0;
   let loading = false;
@@ -55,6 +57,8 @@ function render({ model, el }) {
     complain(null);
     busy = { paint: "Starting …", pause: "Pausing …", resume: "Starting …", rebuild: "Starting …" }[action] ?? "";
     model.send({ do: action, ...more });
+    clearTimeout(patience);
+    patience = setTimeout(() => busy && fetching.hidden && ((busy = ""), complain({ error: "The lab does not answer; try again." }), draw()), PATIENCE);
     draw();
   }
   function save(path) {
@@ -64,8 +68,6 @@ function render({ model, el }) {
     setHidden(problem, !message);
     if (!message) return;
     problem.replaceChildren(h("span", {}, message.error));
-    const actions = (message.offers ?? []).map(([name, text]) => h("button.cl-button", { type: "button", onclick: () => (complain(null), model.send({ do: name })) }, text));
-    if (actions.length) problem.append(h("div.cl-actions", {}, ...actions));
   }
   model.on("msg:custom", (message) => {
     if (message.error || message.done) busy = "";
@@ -216,6 +218,7 @@ function render({ model, el }) {
   draw();
   return () => {
     halt();
+    clearTimeout(patience);
     stopListening();
     show("");
   };

@@ -13,7 +13,7 @@ from convolab.app.transfer.presets import PRESETS, chosen
 from convolab.app.transfer.room import Room
 from convolab.app.transfer.settings import SettingsForm
 from convolab.app.transfer.starting import GRIDS
-from convolab.app.transfer.state import Wanted, from_query, to_query
+from convolab.app.transfer.state import Wanted, from_query, to_query, typed_weights
 from convolab.spec import Knob
 from convolab.style.job_folder import TransferFolder
 from convolab.widgets.widget import Widget
@@ -213,14 +213,12 @@ def _layer_values(room: Room) -> dict[str, Any]:
     settings = room.wanted.settings
     about = library.entry(room.wanted.photo)
     sides = (about.width, about.height)
-    weights = [float(part) for part in settings.style_weights.split(",") if part]
-    weights = weights or [1.0] * len(settings.style_names)
     return {
         "title": networks.title(settings.network),
         "layers": [vars(layer) for layer in room.layers()],
         "content": list(settings.content_names),
         "style": list(settings.style_names),
-        "weights": dict(zip(settings.style_names, weights, strict=False)),
+        "weights": typed_weights(settings),
         "size": [max(1, round(side * settings.size / max(about.width, about.height))) for side in sides],
     }
 

@@ -10,7 +10,14 @@ from nicegui import run
 
 from convolab.app import jobs
 from convolab.app.transfer import grid, library, networks, presets, starting
-from convolab.app.transfer.state import DEFAULT_SETTINGS, PICTURE, Wanted, of_spec
+from convolab.app.transfer.state import (
+    DEFAULT_SETTINGS,
+    PICTURE,
+    Wanted,
+    of_spec,
+    typed_weights,
+    weights_text,
+)
 from convolab.app.transfer.view import VIEWS, TransferView, earlier
 from convolab.errors import ConvolabError, DataError, RunError, SettingsError
 from convolab.spec import check
@@ -120,28 +127,36 @@ class Room:
             await self._take_live(self.wanted.changed_settings(weight=float(message["weight"])))
 
     async def heard_layers(self, message: dict[str, Any]) -> None:
-        """Layers were chosen, or their weights changed."""
-        now = self.wanted.settings
-        weights = _weights(now)
+        """A layer was chosen for content or style, or not any more; or its weight was changed."""
+        name = str(message.get("layer"))
         try:
-            if "content" in message:
-                wanted = self.wanted.changed_settings(
-                    content_layer=[str(name) for name in message["content"]]
-                )
-            elif "style" in message:
-                names = [str(name) for name in message["style"]]
-                wanted = self.wanted.changed_settings(
-                    style_layers=names, style_weights=_text([weights.get(name, 1.0) for name in names])
-                )
+            if "weight" in message:
+                wanted = self._weighted(name, float(message["weight"]))
             else:
-                given = {str(name): float(value) for name, value in message.get("weights", {}).items()}
-                parts = [given.get(name, weights[name]) for name in now.style_names]
-                wanted = self.wanted.changed_settings(style_weights=_text(parts))
-        except SettingsError as error:
+                wanted = self._switched(name, str(message.get("for")), bool(message.get("on")))
+        except (SettingsError, ValueError) as error:
             self.layers_widget.send({"error": str(error)})
             return
         self.layers_widget.send({})
         await self._take_live(wanted)
+
+    def _switched(self, name: str, kind: str, on: bool) -> Wanted:
+        """With a layer among those for ``content`` or ``style``, or without it."""
+        now = self.wanted.settings
+        before = now.content_names if kind == "content" else now.style_names
+        order = [layer.name for layer in self.layers()]
+        names = [other for other in order if (on if other == name else other in before)]
+        if kind == "content":
+            return self.wanted.changed_settings(content_layer=names)
+        weights = typed_weights(now)
+        text = weights_text([weights.get(other, 1.0) for other in names])
+        return self.wanted.changed_settings(style_layers=names, style_weights=text)
+
+    def _weighted(self, name: str, weight: float) -> Wanted:
+        """With another weight of a style layer."""
+        weights = {**typed_weights(self.wanted.settings), name: weight}
+        parts = [weights[other] for other in self.wanted.settings.style_names]
+        return self.wanted.changed_settings(style_weights=weights_text(parts))
 
     # ---------------------------------------------------------------- pictures
 
@@ -312,16 +327,6 @@ def _later(work: Any) -> None:
     from nicegui import background_tasks
 
     background_tasks.create(work)
-
-
-def _weights(settings: TransferSettings) -> dict[str, float]:
-    """The weight of each style layer as it was typed; 1 where none was."""
-    given = [float(part) for part in settings.style_weights.split(",") if part]
-    return dict(zip(settings.style_names, given or [1.0] * len(settings.style_names), strict=True))
-
-
-def _text(weights: list[float]) -> str:
-    return "" if all(weight == 1 for weight in weights) else ",".join(f"{weight:g}" for weight in weights)
 
 
 def _fitting_live(settings: TransferSettings, values: dict[str, Any]) -> dict[str, Any]:

@@ -134,6 +134,17 @@ def from_query(query: Mapping[str, str], spec_of: Callable[[str], TransferSpec])
     return wanted, problems
 
 
+def typed_weights(settings: TransferSettings) -> dict[str, float]:
+    """The weight of each style layer as it was typed; 1 where none was."""
+    given = [float(part) for part in settings.style_weights.split(",") if part]
+    return dict(zip(settings.style_names, given or [1.0] * len(settings.style_names), strict=True))
+
+
+def weights_text(weights: list[float]) -> str:
+    """Weights of style layers as the setting has them: none where all count alike."""
+    return "" if all(weight == 1 for weight in weights) else ",".join(f"{weight:g}" for weight in weights)
+
+
 def _settings(query: Mapping[str, str], settings: TransferSettings, problems: list[str]) -> TransferSettings:
     given = {name: query[name] for name in TransferSettings.model_fields if name in query}
     values = {name: None if text == "none" else text for name, text in given.items()}
