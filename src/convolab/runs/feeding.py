@@ -129,6 +129,7 @@ def _push_beginning(folder: RunFolder, mlflow: MlflowClient, position: Position)
         "convolab.seed": str(spec.settings.seed),
         "convolab.started_from": spec.started_from or "",
         "convolab.versions": json.dumps(versions(spec.version)),
+        **{f"convolab.{name}": value for name, value in spec.tags.items()},
     }
     from mlflow.entities import Param
 

@@ -43,6 +43,8 @@ class RunSpec(BaseModel):
     """Of convolab."""
     started_from: str | None = None
     """Where the initial weights came from, if not from the seed: a run's id or a file's name."""
+    tags: dict[str, str] = {}
+    """What the run is part of: ``experiment`` and what was varied in it. MLflow gets them as tags."""
 
 
 class RunFolder(JobFolder):

@@ -164,6 +164,12 @@ class Queue:
 
     # ---------------------------------------------------------------- looking
 
+    @property
+    def slots(self) -> int:
+        """How many jobs can be executed at the same time, at present."""
+        with self._lock:
+            return self._slots()
+
     def positions(self) -> dict[str, int]:
         """The runs that wait, each with its place from 1."""
         with self._lock:

@@ -134,6 +134,7 @@ def _from_folder(folder: RunFolder, spec: dict[str, Any]) -> RunInfo:
         test_accuracy=figures.test_accuracy,
         test_loss=figures.test_loss,
         parameters=figures.parameters,
+        tags={str(key): str(value) for key, value in (spec.get("tags") or {}).items()},
     )
 
 
@@ -217,12 +218,13 @@ def create_run(
     name: str | None = None,
     initial_weights: str | Path | None = None,
     started_from: str | None = None,
+    tags: dict[str, str] | None = None,
 ) -> str:
     """Make a run, queued and ready for `execute` or `Queue.submit`; returns its id.
 
     ``initial_weights``: a file of `save_weights` with weights for this network, to begin with; it is copied.
-    ``started_from`` says where they came from. Raises ConvolabError if the parts do not fit together: what
-    cannot be trained never becomes a run.
+    ``started_from`` says where they came from, ``tags`` what the run is part of. Raises ConvolabError if the
+    parts do not fit together: what cannot be trained never becomes a run.
     """
     from convolab.datasets import info
 
@@ -248,6 +250,7 @@ def create_run(
             created=now(),
             version=version("convolab"),
             started_from=started_from or (Path(initial_weights).name if initial_weights else None),
+            tags=tags or {},
         ),
         Path(initial_weights) if initial_weights is not None else None,
     )
