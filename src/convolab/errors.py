@@ -41,6 +41,10 @@ class ReportError(ConvolabError):
     """A page or a pin cannot be found, read or written."""
 
 
+class ExperimentError(ConvolabError):
+    """An experiment (variants, a sweep, a challenge, a score) cannot be made, found or read."""
+
+
 class ConvolabWarning(UserWarning):
     """Something worth saying that stops nothing."""
 

@@ -38,6 +38,11 @@ def pictures_dir() -> Path:
     return home() / "pictures"
 
 
+def experiments_dir() -> Path:
+    """Folder with one subfolder per experiment: variants, repeats, sweeps."""
+    return home() / "experiments"
+
+
 def tracking_uri() -> str:
     """Where MLflow keeps the runs: ``MLFLOW_TRACKING_URI``, else an SQLite file in the lab's home."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
