@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import threading
 import time
@@ -31,6 +32,11 @@ class Executor(Protocol):
     def stop(self, run_id: str) -> None:
         """Stop a run with a checkpoint, also one that waits."""
         ...
+
+    def pause(self, run_id: str) -> None:
+        """Pause a run with a checkpoint, also one that waits. RunError if it is neither."""
+        ...
+
 
 
 class Here:
@@ -79,6 +85,17 @@ class Here:
                 return
         folder.control(stop=True)
 
+    def pause(self, run_id: str) -> None:
+        """Pause a run with a checkpoint and let go of it; one that waits leaves the queue."""
+        folder = RunFolder(run_id)
+        with self._lock:
+            if run_id in self._waiting:
+                self._waiting.remove(run_id)
+                folder.control(paused=True)
+                folder.set_state("paused")
+                return
+        folder.control(paused=True, release=True)
+
     def close(self) -> None:
         """Let go of everything; returns when the run under way has written its checkpoint."""
         with self._lock:
@@ -112,8 +129,10 @@ class Here:
             if self._current is None:
                 self._wake.wait()
                 continue
-            with contextlib.suppress(ConvolabError):  # the run's state says it
+            try:
                 execute(self._current, keep_wishes=True)
+            except Exception:  # the run's state says it, and the others wait
+                logging.getLogger(__name__).debug("A run failed.", exc_info=True)
             self._current = None
 
 
