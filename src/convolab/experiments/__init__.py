@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from convolab.experiments.sweep_space import SPACES, Dimension, parse_dimension
     from convolab.experiments.sweeps import Parallel, Sweep, Trial
     from convolab.experiments.variants import Proposal, Variant, proposal, proposals
-    from convolab.experiments.variation import start_repeats, start_variation
+    from convolab.experiments.variation import start_repeats, start_variation, vary
 
 _HOME_OF = {
     "Dimension": "sweep_space",
@@ -94,6 +94,7 @@ _HOME_OF = {
     "summarise": "results",
     "this_machine": "speed",
     "unfair": "differences",
+    "vary": "variation",
     "wait_for": "executor",
 }
 
@@ -148,6 +149,7 @@ __all__ = [
     "summarise",
     "this_machine",
     "unfair",
+    "vary",
     "wait_for",
 ]
 

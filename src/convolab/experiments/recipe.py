@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from convolab.errors import SettingsError
 from convolab.networks import Network
 from convolab.runs.folder import RunFolder, RunSpec
 from convolab.runs.store import RunInfo, create_run, find
@@ -58,6 +59,18 @@ class Recipe:
         Both come from the seed; the first layers of two networks share their weights as far as they are alike.
         """
         return self.changed(seed=other.settings.seed, weights_seed=other.settings.weights_seed)
+
+    def check(self) -> None:
+        """Whether a run can be made of it. ConvolabError with one sentence if not: what to change."""
+        from convolab.datasets import info
+
+        about = info(self.dataset)
+        if self.settings.batch_size > about.train_size > 0:
+            raise SettingsError(
+                f"Batch size {self.settings.batch_size:,} is larger than the {about.train_size:,} training images; "
+                f"choose {about.train_size:,} or less."
+            )
+        self.network.check(len(about.classes), about.input_shape)
 
     def create(self, name: str | None = None, tags: dict[str, str] | None = None) -> str:
         """Make a run of it, queued; returns its id. As `convolab.runs.create_run`, with its errors."""

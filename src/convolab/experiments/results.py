@@ -192,3 +192,9 @@ def rows(summary: Summary) -> list[list[str]]:
 def value_text(point: Point) -> str:
     """The value of a point as a person writes it."""
     return shown(point.value)
+
+
+def markdown(table: Sequence[Sequence[str]]) -> str:
+    """A table, the first line its head, as Markdown."""
+    head, *lines = [f"| {' | '.join(line)} |" for line in table]
+    return "\n".join([head, "|" + "---|" * len(table[0]), *lines])

@@ -237,7 +237,7 @@ def recipe_for(values: Mapping[str, Value], start: Recipe) -> Recipe:
     for name, value in values.items():
         if name not in settings and name not in ARCHITECTURE:
             made = replace(made, network=proposal(made, name).make(value).network)
-    made.network.check(start.classes)
+    made.check()
     return made
 
 

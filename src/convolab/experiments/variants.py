@@ -21,6 +21,8 @@ Value: TypeAlias = bool | int | float | str
 LENGTHS = ("batches", "examples", "epochs", "budget")
 """Settings that say when training ends: an experiment that varies one of them has no length of its own."""
 _FACTORS = (0.25, 0.5, 1, 2, 4)
+MOST_IMAGES = 10**9
+"""Where the number of training images is not known."""
 
 
 class Variant(NamedTuple):
@@ -146,11 +148,20 @@ def _setting_values(recipe: Recipe, knob: Knob) -> tuple[Value, ...]:
         return (False, True)
     if knob.name == "learning_rate":
         return _distinct((_rounded(current * factor) for factor in (0.01, 0.1, 0.3, 1, 3)), knob)
+    if knob.name == "batch_size":
+        most = _training_images(recipe)
+        return tuple(v for v in _distinct((max(1, round(current * f)) for f in _FACTORS), knob) if int(v) <= most)
     if knob.name == "batches":
         current = current or max(4, (recipe.settings.examples or 30_000) // recipe.settings.batch_size)
     if knob.kind == "int" and isinstance(current, int) and current > 1:
         return _distinct((max(1, round(current * factor)) for factor in _FACTORS), knob)
     return () if current is None else (current,)
+
+
+def _training_images(recipe: Recipe) -> int:
+    from convolab.datasets import info
+
+    return info(recipe.dataset).train_size or MOST_IMAGES
 
 
 def _distinct(values: Iterable[Value], knob: Knob) -> tuple[Value, ...]:

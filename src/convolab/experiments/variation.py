@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from convolab.errors import ExperimentError
-from convolab.experiments.executor import Executor
+from convolab.experiments.executor import Executor, Here, wait_for
 from convolab.experiments.recipe import Recipe, Start, recipe_of
 from convolab.experiments.records import NAME_LENGTH, Experiment, Member, begin
+from convolab.experiments.results import Summary, summarise
 from convolab.experiments.variants import LENGTHS, Value, proposal
 from convolab.runs.folder import RunFolder
 from convolab.runs.store import NAME_LENGTH as RUN_NAME_LENGTH
@@ -49,7 +51,7 @@ def start_variation(
         made = replace(recipe, network=variant.network, settings=variant.settings)
         if found.key not in LENGTHS:
             made = made.for_examples(examples)
-        made.network.check(recipe.classes)
+        made.check()
         plans += [(value, variant.label, _with_seed(made, recipe, number)) for number in range(seeds)]
     experiment = begin(
         "variants",
@@ -63,6 +65,17 @@ def start_variation(
         examples=None if found.key in LENGTHS else examples,
     )
     return _filled(experiment, recipe, plans, seeds > 1, executor)
+
+
+def vary(start: Start, key: str, values: Iterable[Value] | None = None, **options: Any) -> Summary:
+    """`start_variation`, trained here, one run after the other; returns when all have ended, with what they say.
+
+    ``options`` are its ``examples``, ``seeds`` and ``name``. For scripts and notebooks.
+    """
+    with Here() as here:
+        experiment = start_variation(start, key, values, executor=here, **options)
+        wait_for(experiment.run_ids)
+    return summarise(experiment)
 
 
 def start_repeats(
