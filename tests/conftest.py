@@ -15,6 +15,16 @@ os.environ.pop("MLFLOW_TRACKING_URI", None)
 os.environ.pop("CONVOLAB_SCHEDULER", None)
 
 
+LONGEST_FIRST = ("browser", "runs", "cli", "style")
+"""Folders whose files take long; a long file that begins last would leave the other processes with nothing to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).resolve().parent
+    place = {name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: place.get(Path(item.path).relative_to(here).parts[0], len(place)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _session_home(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["CONVOLAB_HOME"] = str(tmp_path_factory.mktemp("home"))
