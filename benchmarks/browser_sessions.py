@@ -1,10 +1,12 @@
 """How much do 20 browser sessions that watch one training run slow it down?
 
-A lab of its own trains MNIST's convolutional preset without end. In turns, nobody looks at the page, or 20
-sessions do: each a context of its own in a real Chromium with the page in sight, on the same machine, which
-is harder than 20 visitors with machines of their own. Speed is examples per second on the training clock over
-a window of each turn, which begins when all pages have settled. A round is one turn of each; which one comes
-first alternates. Errors of any page, failed requests and errors in the lab's log are counted.
+A lab of its own trains MNIST's convolutional preset without end. 20 sessions look at it, each a context of its
+own in a real Chromium with the page in sight, on the same machine, which is harder than 20 visitors with
+machines of their own. Machines change their speed within minutes, so windows are short and take turns: in one
+the browser with all its processes is stopped (SIGSTOP: nobody looks), in the next it goes on. Each watched
+window is compared with the mean of the two beside it. Speed is examples per second on the training clock. A
+watched window begins when the browser has caught up. Errors of any page, failed requests and errors in the
+lab's log are counted.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import argparse
 import contextlib
 import json
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -139,33 +142,34 @@ def measure(
         time.sleep(0.2)
 
     watchers = Watchers(browser, address, options.sessions)
-    rounds: list[dict[str, float]] = []
+    nobody: list[tuple[float, float]] = []
+    watched: list[tuple[float, float]] = []
     browser_cpu = 0.0
-    for number in range(options.rounds):
-        turns: dict[str, tuple[float, float]] = {}
-        for name in ("nobody", "watched") if number % 2 == 0 else ("watched", "nobody"):
-            if name == "nobody":
-                time.sleep(options.settle)
-                turns[name] = run.speed(options.seconds)
-                continue
-            with watchers.watching(options.settle) as pages:
-                before = [page.evaluate("({ ...convolabFeed })") for page in pages]
-                chromium = _chromium()
-                cpu = sum(cpu_seconds(process) for process in chromium)
-                turns[name] = run.speed(options.seconds)
-                browser_cpu += sum(cpu_seconds(process) for process in chromium) - cpu
-                watchers.take_stock(pages, before)
+    with watchers.watching(options.settle) as pages:
+        chromium = _chromium()
+        before = [page.evaluate("({ ...convolabFeed })") for page in pages]
+        for number in range(options.rounds + 1):
+            with stopped(chromium):
+                time.sleep(1)
+                nobody.append(run.speed(options.seconds))
+            if number == options.rounds:
+                break
+            time.sleep(options.catch_up)
+            cpu = sum(cpu_seconds(process) for process in chromium)
+            watched.append(run.speed(options.seconds))
+            browser_cpu += sum(cpu_seconds(process) for process in chromium) - cpu
+            print(f"window {number + 1} of {options.rounds}: {watched[-1][0]:,.0f} examples/s", flush=True)
+        watchers.take_stock(pages, before)
+    rounds: list[dict[str, float]] = []
+    for i, turn in enumerate(watched):
+        beside = [(first + second) / 2 for first, second in zip(nobody[i], nobody[i + 1], strict=True)]
         rounds.append(
             {
-                "nobody": turns["nobody"][0],
-                "watched": turns["watched"][0],
-                "slow-down": 1 - turns["watched"][0] / turns["nobody"][0],
-                "slow-down on the wall": 1 - turns["watched"][1] / turns["nobody"][1],
+                "nobody": beside[0],
+                "watched": turn[0],
+                "slow-down": 1 - turn[0] / beside[0],
+                "slow-down on the wall": 1 - turn[1] / beside[1],
             }
-        )
-        print(
-            f"round {number + 1} of {options.rounds}: slow-down {100 * rounds[-1]['slow-down']:.1f} %",
-            flush=True,
         )
     errors = watchers.errors + lab.errors()
     slow = sorted(one["slow-down"] for one in rounds)
@@ -181,7 +185,7 @@ def measure(
         "errors": len(errors),
         "holds": middle < LIMIT and not errors,
     }
-    looked = options.rounds * options.seconds
+    looked = options.rounds * (options.seconds + options.catch_up)
     details = {
         "all_rounds": [{name: round(value, 4) for name, value in one.items()} for one in rounds],
         "errors": errors[:20],
@@ -190,9 +194,27 @@ def measure(
             "bytes of an update": round(watchers.bytes / max(watchers.requests, 1)),
             "milliseconds of script for an update": round(watchers.busy / max(watchers.requests, 1), 2),
         },
-        "browser_processor_share": round(browser_cpu / looked / psutil.cpu_count(), 4),
+        "browser_processor_share": round(
+            browser_cpu / (options.rounds * options.seconds) / psutil.cpu_count(), 4
+        ),
     }
     return [row], details
+
+
+@contextmanager
+def stopped(processes: list[psutil.Process]) -> Iterator[None]:
+    """With these processes and those they started stopped; they go on at the end.
+
+    Not for much longer than 20 s: then the lab would take the pages for gone.
+    """
+    family = [one for process in processes for one in (process, *process.children(recursive=True))]
+    for one in family:
+        one.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for one in family:
+            one.send_signal(signal.SIGCONT)
 
 
 def _chromium() -> list[psutil.Process]:
@@ -209,9 +231,10 @@ def _chromium() -> list[psutil.Process]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=20, help="browser sessions that watch (20)")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each kind (5)")
-    parser.add_argument("--seconds", type=float, default=20.0, help="length of a window (20)")
-    parser.add_argument("--settle", type=float, default=8.0, help="seconds before a window (8)")
+    parser.add_argument("--rounds", type=int, default=20, help="watched windows (20)")
+    parser.add_argument("--seconds", type=float, default=15.0, help="length of a window (15)")
+    parser.add_argument("--catch-up", type=float, default=5.0, help="seconds before a watched window (5)")
+    parser.add_argument("--settle", type=float, default=20.0, help="seconds before the first window (20)")
     options = parser.parse_args()
     installed = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
