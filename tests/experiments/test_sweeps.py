@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from experiments_kit import flat_network, recipe, until
+from filelock import FileLock
 
 from convolab.errors import ExperimentError
 from convolab.experiments import Driver, Here, Sweep, find_experiment, parse_dimension
@@ -33,6 +34,10 @@ def accounted(sweep: Sweep, trials: int) -> None:
     ids = [trial.run_id for trial in found if trial.run_id]
     assert len(set(ids)) == len(ids)
     assert sorted(ids) == sorted(one.run_id for one in runs_here() if one.tags.get("experiment") == sweep.id)
+
+
+def has_checkpoint(run_id: str | None) -> bool:
+    return run_id is not None and RunFolder(run_id).checkpoint_path.exists()
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +100,7 @@ def test_a_sweep_is_put_aside_and_goes_on_where_it_was() -> None:
         driver = Driver(sweep, here)
 
         def look() -> None:
-            if sweep.trials() and (sweep.trials()[0].examples or 0) > 0:
+            if sweep.trials() and has_checkpoint(sweep.trials()[0].run_id):
                 driver.stop()
 
         assert not driver.run(look, every=0.05)
@@ -111,7 +116,7 @@ def test_a_sweep_is_put_aside_and_goes_on_where_it_was() -> None:
 
 
 def test_after_minus_9_nothing_is_lost_and_nothing_is_counted_twice(lab: Path) -> None:
-    sweep = new_sweep(trials=3, examples=None, seconds=0.8)
+    sweep = new_sweep(trials=3, examples=None, seconds=1.0)
     code = f"""
         from convolab.experiments import Driver, Here, Sweep
         with Here() as here:
@@ -120,10 +125,7 @@ def test_after_minus_9_nothing_is_lost_and_nothing_is_counted_twice(lab: Path) -
     process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)])
     try:
         # In its second trial, so that one is told, one is under way, one is not asked for.
-        until(lambda: len(sweep.trials()) == 2 and sweep.trials()[1].examples)
-        assert sweep.driven
-        with Here() as here, pytest.raises(ExperimentError, match="another process"):
-            Driver(sweep, here).run()
+        until(lambda: len(sweep.trials()) == 2 and has_checkpoint(sweep.trials()[1].run_id))
     finally:
         process.kill()
         process.wait()
@@ -239,3 +241,11 @@ def test_passwords_are_not_repeated_in_errors() -> None:
         new_sweep(database="postgresql://ada:secret@127.0.0.1:9/sweeps")
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_only_one_drives_a_sweep() -> None:
+    sweep = new_sweep(trials=1)
+    with FileLock(sweep.experiment.folder / "lock"), Here() as here:
+        with pytest.raises(ExperimentError, match="another process"):
+            Driver(sweep, here).run()
+    assert sweep.trials() == []
