@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convolab.cli.following import LOOK_SECONDS, WORKERS, Board, interruptible, outcome
+from convolab.cli.following import WORKERS, Board, interruptible, outcome
 from convolab.cli.networks import JSON_OPTION
 from convolab.cli.output import fetching, print_json
 from convolab.errors import ConvolabError
@@ -55,8 +55,6 @@ def tour(
                 if stage.said:
                     told.append({"part": stage.title, "said": stage.said})
                     written = stage.said
-                elif stage.run_id is not None:
-                    time.sleep(LOOK_SECONDS)
     seconds = time.monotonic() - begun
     if stop.is_set():
         print(f"Put aside. Go on with 'convolab tour{' --quick' if quick else ''}'.")

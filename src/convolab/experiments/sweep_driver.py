@@ -104,8 +104,8 @@ class Driver:
         trials = self.sweep.study.get_trials(deepcopy=False)
         return sum(trial.state != TrialState.WAITING for trial in trials)
 
-    def _begin(self, trial: Trial) -> None:
-        """Make the run of a trial, note which it is, and queue it."""
+    def _begin(self, trial: Trial, *, again: bool = False) -> None:
+        """Make the run of a trial, note which it is, and queue it; ``again``: it may have been made before."""
         spec = self.sweep.spec
         start = spec.start
         try:
@@ -114,7 +114,7 @@ class Driver:
             shown = ", ".join(f"{name}={value}" for name, value in values.items())
             tags = self.sweep.experiment.tags() | {"trial": str(trial.number), "value": shown}
             name = f"{self.sweep.name[:70]} · trial {trial.number}"
-            run_id = self._made_before(trial.number) or recipe.create(name, tags)
+            run_id = (self._made_before(trial.number) if again else None) or recipe.create(name, tags)
         except (NetworkError, SettingsError) as error:  # these values make no run
             trial.set_user_attr("reason", str(error))
             self.sweep.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
@@ -143,7 +143,7 @@ class Driver:
             trial = Trial(self.sweep.study, frozen._trial_id)
             run_id = frozen.user_attrs.get("run_id")
             if run_id is None:
-                self._begin(trial)
+                self._begin(trial, again=True)
                 continue
             self._watch(trial, run_id)
             self._open[frozen.number].reported = set(frozen.intermediate_values)

@@ -4,6 +4,7 @@ challenge, and makes the page of it."""
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -84,6 +85,7 @@ FULL = Plan(
 )
 """At most forty minutes on two cores; sixteen of them are the challenges."""
 PLANS = {plan.name: plan for plan in (QUICK, FULL)}
+LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,7 @@ class Tour:
 
     def _until_ended(self, run_id: str) -> Iterator[str | None]:
         while (state := state_of(run_id)) not in ENDED:
+            time.sleep(LOOK_SECONDS)
             yield run_id
         if state != "finished":
             folder = RunFolder(run_id)
