@@ -1,6 +1,6 @@
 """Question 3.6.1: what do the learning rate, the batch size and the number of batches do?
 
-One of them is varied at a time; everything else, the initial weights and the order of the examples stay. At the
+One is varied at a time; everything else, the initial weights and the order of the examples stay. At the
 assigned size (30,000 examples, three data sets): `python examples/q1_learning_rate.py`.
 """
 

@@ -1,7 +1,7 @@
 """Question 3.6.5: 60 % on CIFAR-10 within 1, 5 and 10 minutes of training?
 
-The clock is that of training alone. The first line is the assignment's own network as a measure; then the network
-and settings that the lab proposes for the time. Every result is kept in the table of scores.
+The clock is that of training alone. The first line is the assignment's own network, as a measure; then the
+network and settings that the lab proposes for the time. Every result is kept in the table of scores.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Question 3.6.6: capture statistics of a testing run, beyond the share of right answers, and compare models.
 
-Three networks are trained on the same examples. The statistics take the predicted probabilities into account (log
+Three networks are trained on the same examples. The statistics take the probabilities into account (log
 loss, Brier score, calibration), and McNemar's test says which differences are more than chance.
 """
 

@@ -1,4 +1,4 @@
-"""`convolab challenge` and `convolab scores`: 60 % on CIFAR-10 in one, five or ten minutes, and who came how far."""
+"""`convolab challenge`, `convolab scores`: 60 % on CIFAR-10 in one, five or ten minutes, and who got there."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def challenge(
         run_id = start_challenge(recipe, minutes, target=target, name=name, executor=here)
         board = Board(1, to_stderr=json)
         board.say(
-            f"{recipe.network.name or 'custom'}: {recipe.network.parameters:,} parameters. {minutes:g} min of training "
-            "alone; loading and evaluation do not count."
+            f"{recipe.network.name or 'custom'}: {recipe.network.parameters:,} parameters. {minutes:g} min of "
+            "training alone; loading and evaluation do not count."
         )
         _watch(run_id, board, 60 * minutes, target)
     if _state(run_id) != "finished":
@@ -62,8 +62,8 @@ def challenge(
         return 0
     print(_words(score))
     print(
-        f"This machine's convolutions: {score.machine.gflops:,.0f} GFLOP/s. Place {_place(score)} for {dataset} in "
-        f"{minutes:g} min. Score {score.id}: 'convolab scores export {score.id}' takes it along."
+        f"This machine's convolutions: {score.machine.gflops:,.0f} GFLOP/s. Place {_place(score)} for {dataset} "
+        f"in {minutes:g} min. Score {score.id}: 'convolab scores export {score.id}' takes it along."
     )
     return 0
 
@@ -89,8 +89,8 @@ def overview(
     head = ["score", "name", "data set", "minutes", "accuracy", "60 % at", "examples", "GFLOP/s", "device", "repeated"]
     print_table(head, [_line(one) for one in found], right=head[3:8])
     print(
-        "GFLOP/s: the measured speed of that machine's own convolutions. Minutes times GFLOP/s is what a score had at "
-        "its disposal."
+        "GFLOP/s: the measured speed of that machine's own convolutions. Minutes times GFLOP/s is what a score "
+        "had at its disposal."
     )
 
 
@@ -135,7 +135,7 @@ def repeat(score: SCORE, json: JSON_OPTION = False) -> int:
     with Here() as here:
         run_id = start_repeat(found, executor=here)
         board = Board(1, to_stderr=json)
-        board.say(f"Repeating {found.title}: {found.examples:,} examples, {100 * found.accuracy:.2f} % to confirm.")
+        board.say(f"Repeating {found.title}: {found.examples:,} examples, {100 * found.accuracy:.2f} %.")
         _watch(run_id, board, None, found.target)
     if _state(run_id) != "finished":
         return _stopped(run_id)
@@ -226,7 +226,7 @@ def _stopped(run_id: str) -> int:
     if state.state == "failed":
         raise RunError(f"{folder.name} failed: {state.reason}")
     console(to_stderr=True).print(
-        f"Stopped before the time was over, so there is no score. 'convolab resume {run_id[:8]}' trains the rest.",
+        f"Stopped before its time was over: no score. 'convolab resume {run_id[:8]}' trains the rest.",
         markup=False,
     )
     return 0

@@ -24,7 +24,7 @@ def variants(
     start: START,
     vary: Annotated[
         list[str] | None,
-        typer.Option(help="What to vary, with or without values: learning_rate, layer1.out_channels=8,16,32."),
+        typer.Option(help="What to vary, with values or without: learning_rate, layer1.out_channels=8,16."),
     ] = None,
     network: NETWORK = None,
     examples: Annotated[int, typer.Option(help=EXAMPLES_HELP, min=1)] = 30_000,

@@ -1,4 +1,4 @@
-"""Following many runs in a terminal: a bar on a terminal, a line for each run elsewhere, Ctrl-C that keeps all."""
+"""Following many runs in a terminal: a bar there, a line for each run elsewhere, Ctrl-C that keeps all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WORKERS = Annotated[
     int,
     typer.Option(
-        help="Processes that train at the same time; 0 trains in this one. CONVOLAB_SCHEDULER names a cluster.",
+        help="Processes that train at the same time; 0: this one. CONVOLAB_SCHEDULER names a cluster.",
         min=0,
         max=64,
     ),

@@ -69,7 +69,7 @@ def new(
     budget: Annotated[
         str | None, typer.Option(help="Length of a trial in training time, like 20s.", metavar="TIME")
     ] = None,
-    prune: Annotated[bool, typer.Option(help="End trials early that are worse than half of the others.")] = True,
+    prune: Annotated[bool, typer.Option(help="End trials early that are worse than half of the rest.")] = True,
     seed: Annotated[int, typer.Option(help="Of the search.", min=0)] = 0,
     name: Annotated[str | None, typer.Option(help="What to call the sweep.")] = None,
     database: Annotated[
@@ -113,7 +113,7 @@ def go_on(
     at_once: AT_ONCE = None,
     json: JSON_OPTION = False,
 ) -> int:
-    """Go on with a sweep, also one whose process was killed; trials under way go on from their checkpoints."""
+    """Go on with a sweep, also one whose process was killed; trials go on from their checkpoints."""
     return continue_sweep(sweep, trials=trials, workers=workers, at_once=at_once, json=json)
 
 

@@ -1,4 +1,4 @@
-"""Experiments: variants and repeats of a run, sweeps, the challenge; made of ordinary runs in the lab's queue."""
+"""Experiments: variants and repeats of a run, sweeps, the challenge; all of them ordinary runs of the lab."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The challenge: how many of CIFAR-10's test images are right after one, five or ten minutes of training?
 
-The clock is the one of training alone: fetching and loading images, evaluation and checkpoints do not count. It
-ends the run by itself, as a time budget. A challenge is an ordinary run; `score_of` makes a score of it.
+The clock is the one of training alone: fetching and loading images, evaluation and checkpoints do not count.
+It ends the run by itself, as a time budget. A challenge is an ordinary run; `score_of` makes a score of it.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def start_challenge(
     if not (math.isfinite(minutes) and minutes > 0):
         raise ExperimentError(f"A challenge takes some minutes of training, not {minutes:g}.")
     if not 0 < target <= 1:
-        raise ExperimentError(f"The target is a share of the test images, above 0 and at most 1, not {target:g}.")
+        raise ExperimentError(f"The target is a share of the test images, above 0 to 1, not {target:g}.")
     made = recipe.for_seconds(60 * minutes)
     tags = {"experiment.kind": "challenge", "challenge.target": str(target), "challenge.name": name}
     run_id = made.create(_free_name(f"Challenge {made.dataset} {minutes:g} min"), tags)
@@ -177,8 +177,8 @@ def tolerance_of(score: Score) -> float:
 def words(score: Score) -> str:
     """A score in a sentence or two."""
     sentence = (
-        f"{100 * score.accuracy:.2f} % of {score.test_images:,} test images after {score.seconds:.0f} s of training "
-        f"({score.examples:,} examples)."
+        f"{100 * score.accuracy:.2f} % of {score.test_images:,} test images after {score.seconds:.0f} s of "
+        f"training ({score.examples:,} examples)."
     )
     goal = f"{100 * score.target:g} %"
     if score.reached_seconds is not None:
@@ -189,8 +189,8 @@ def words(score: Score) -> str:
         last = score.checks[-1]
         outcome = "confirmed" if last.confirmed else "NOT confirmed"
         sentence += (
-            f" Repeated: {100 * last.accuracy:.2f} % in {last.seconds:.0f} s of training, {outcome} (a difference "
-            f"of {100 * last.tolerance:.1f} points may be chance)."
+            f" Repeated: {100 * last.accuracy:.2f} % in {last.seconds:.0f} s of training, {outcome} (a "
+            f"difference of {100 * last.tolerance:.1f} points may be chance)."
         )
     return sentence
 
@@ -204,10 +204,10 @@ def _beginning(folder: RunFolder) -> tuple[dict[str, Any], bool]:
 
 def _check_repeatable(spec: RunSpec, changed: bool) -> None:
     if spec.started_from:
-        raise ExperimentError(f"{spec.name} began with trained weights; a challenge begins with untrained ones.")
+        raise ExperimentError(f"{spec.name} began with trained weights; a challenge does not.")
     if changed:
         raise ExperimentError(
-            f"The learning rate of {spec.name} was changed by hand while it trained, so it cannot be repeated."
+            f"The learning rate of {spec.name} was changed by hand, so it cannot be repeated."
         )
 
 

@@ -1,4 +1,4 @@
-"""What differs between runs: settings with those that differ first, networks layer by layer, and what is unfair."""
+"""What differs between runs: settings that differ first, networks layer by layer, and what is unfair."""
 
 from __future__ import annotations
 

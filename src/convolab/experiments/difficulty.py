@@ -1,8 +1,9 @@
 """How hard a data set is, before any network: what the simplest classifiers make of its pixels.
 
-Three figures say why CIFAR-10 is harder than the two MNISTs. If all images of a class looked alike, the nearest
-class mean would name the class. If pixels a little different meant the same thing, the nearest training image
-would. And of all that differs between images, only the part that differs between the class means helps either.
+Three figures say why CIFAR-10 is harder than the two MNISTs. If all images of a class looked alike, the
+nearest class mean would name the class. If pixels a little different meant the same thing, the nearest
+training image would. And of all that differs between images, only the part that differs between the class
+means helps either.
 """
 
 from __future__ import annotations

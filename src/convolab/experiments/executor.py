@@ -165,7 +165,7 @@ def state_of(run_id: str) -> str:
 def wait_for(
     run_ids: Collection[str], on_look: Callable[[], None] = lambda: None, every: float = 0.2
 ) -> None:
-    """Until all these runs have ended; ``on_look`` is called ``every`` so many seconds, and once at the end."""
+    """Until all these runs have ended; ``on_look`` is called every so many seconds, and once at the end."""
     while any(state_of(run_id) not in ENDED for run_id in run_ids):
         on_look()
         time.sleep(every)

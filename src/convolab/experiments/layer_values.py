@@ -1,4 +1,4 @@
-"""One setting of one layer changed, with what has to change with it: padding, a connection table, rounding."""
+"""One setting of a layer changed, with what has to change with it: padding, connection table, rounding."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Recipe:
     def fair_to(self, other: Recipe) -> Recipe:
         """With the other's initial weights (where layers are the same) and order of examples.
 
-        Both come from the seed; the first layers of two networks share their weights as far as they are alike.
+        Both come from the seed; two networks share the weights of their first layers as far as these are alike.
         """
         return self.changed(seed=other.settings.seed, weights_seed=other.settings.weights_seed)
 
@@ -67,8 +67,8 @@ class Recipe:
         about = info(self.dataset)
         if self.settings.batch_size > about.train_size > 0:
             raise SettingsError(
-                f"Batch size {self.settings.batch_size:,} is larger than the {about.train_size:,} training images; "
-                f"choose {about.train_size:,} or less."
+                f"Batch size {self.settings.batch_size:,} is larger than the {about.train_size:,} training "
+                f"images; choose {about.train_size:,} or less."
             )
         self.network.check(len(about.classes), about.input_shape)
 

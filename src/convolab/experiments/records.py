@@ -1,7 +1,7 @@
 """Experiments as records: which runs belong together and why; one folder each in the lab's home.
 
-The runs themselves are ordinary runs, tagged with the experiment, and may be looked at, stopped or deleted like
-any other; a record only says what was asked for.
+The runs themselves are ordinary runs, tagged with the experiment, and may be looked at, stopped or deleted
+like any other; a record only says what was asked for.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""High scores: how far a network came in so many minutes of training, on which machine, and how to repeat it."""
+"""High scores: how far a network came in so many minutes of training, where, and how to repeat it."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def _entries() -> list[Any]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
-        raise ExperimentError(f"The table of scores {path} is damaged; move it away to begin a new one.") from error
+        raise ExperimentError(f"The table of scores {path} is damaged; move it away to begin anew.") from error
     if not isinstance(content, list):
         raise ExperimentError(f"{path} is no table of scores; move it away to begin a new one.")
     return content

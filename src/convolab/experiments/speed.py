@@ -13,8 +13,8 @@ from convolab.runs.feeding import versions
 
 _BATCH, _MAPS, _SIDE, _KERNEL = 64, 64, 16, 3
 OPERATIONS = 2 * _BATCH * _MAPS * _MAPS * _SIDE**2 * _KERNEL**2 * 3
-"""Of one round: a convolution forwards, and the gradients of its input and its weights; a multiplication and an
-addition each."""
+"""Of one round: a convolution forwards, and the gradients of its input and its weights; a multiplication and
+an addition each."""
 SECONDS = 1.0
 _ROUNDS = 5
 

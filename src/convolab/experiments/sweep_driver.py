@@ -1,4 +1,4 @@
-"""What makes a sweep go on: asks for trials, makes them runs, watches them, and tells what came of each, once."""
+"""What makes a sweep go on: asks for trials, makes them runs, watches them, tells what came of each, once."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Driver:
         return sum(trial.state != TrialState.WAITING for trial in trials)
 
     def _begin(self, trial: Trial, *, again: bool = False) -> None:
-        """Make the run of a trial, note which it is, and queue it; ``again``: it may have been made before."""
+        """Make the run of a trial, note which it is, queue it; ``again``: it may have been made before."""
         spec = self.sweep.spec
         start = spec.start
         try:

@@ -227,7 +227,7 @@ def present_values(space: Sequence[Dimension], start: Recipe) -> dict[str, Value
 
 
 def recipe_for(values: Mapping[str, Value], start: Recipe) -> Recipe:
-    """What a trial trains. NetworkError or SettingsError with one sentence if the values do not fit together."""
+    """What a trial trains. NetworkError or SettingsError if the values do not fit together."""
     settings = {name: value for name, value in values.items() if name in TrainingSettings.model_fields}
     made = start.changed(**settings)
     if any(name in ARCHITECTURE for name in values):

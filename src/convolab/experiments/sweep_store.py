@@ -1,4 +1,4 @@
-"""Where Optuna keeps what sweeps asked and were told: an SQLite file in the lab's home, or a database's URL."""
+"""Where Optuna keeps what sweeps asked and were told: a file in the lab's home, or another database."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def _check_sqlite(path: Path) -> None:
             tables = {row[0] for row in rows}
     except sqlite3.DatabaseError as error:
         raise ExperimentError(
-            f"The record of sweeps {path} is damaged ({error}); move it away to start a new one, or put a copy "
-            "in its place."
+            f"The record of sweeps {path} is damaged ({error}); move it away to start a new one, or put a "
+            "copy in its place."
         ) from error
     if tables and not {"studies", "trials"} <= tables:
         raise ExperimentError(

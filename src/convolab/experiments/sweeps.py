@@ -58,7 +58,9 @@ class SweepSpec(BaseModel):
     @property
     def length(self) -> str:
         """``10,000 examples`` or ``20 seconds``."""
-        return f"{self.seconds:g} seconds" if self.seconds is not None else f"{self.examples or EXAMPLES:,} examples"
+        if self.seconds is not None:
+            return f"{self.seconds:g} seconds"
+        return f"{self.examples or EXAMPLES:,} examples"
 
 
 @dataclass(frozen=True)
@@ -282,7 +284,8 @@ def _trial(frozen: FrozenTrial) -> Trial:
     folder = RunFolder(run_id) if run_id else None
     state = frozen.state.name
     shown_as = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed"}.get(state, "waiting")
-    accuracy, examples, seconds, fraction, reason = frozen.value if state == "COMPLETE" else None, 0, 0.0, None, ""
+    accuracy = frozen.value if state == "COMPLETE" else None
+    examples, seconds, fraction, reason = 0, 0.0, None, ""
     if folder is not None:
         try:
             now = folder.state()

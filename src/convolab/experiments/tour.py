@@ -1,5 +1,4 @@
-"""The whole assignment by itself, on the real data: trains, compares, looks inside, varies, transfers, takes the
-challenge, and makes the page of it."""
+"""The whole assignment by itself, on the real data, from the training to the page that is handed in."""
 
 from __future__ import annotations
 
@@ -45,7 +44,7 @@ class Plan:
     steps: int
     """Of painting."""
     features: str
-    """The feature network of painting: ``vgg-16``, ``own`` for one of the tour, ``auto``: VGG-16 if it is here."""
+    """The feature network of painting: ``vgg-16``, ``own`` for one of the tour, ``auto``: VGG-16 if here."""
     minutes: tuple[float, ...]
     """Challenges."""
 

@@ -33,8 +33,8 @@ class Page:
         """What was found last, as a sentence or two."""
         flag = " --quick" if plan == "quick" else ""
         self._words(
-            f"This page was made by `convolab tour{flag}`: every figure and picture on it comes from networks that "
-            "were trained while it was made. Each says how to repeat it."
+            f"This page was made by `convolab tour{flag}`: every figure and picture on it comes from networks "
+            "that were trained while it was made. Each says how to repeat it."
         )
 
     def build(self, folder: Path | None = None) -> Path:
@@ -52,8 +52,8 @@ class Page:
         for run_id in runs:
             figures = _figures(run_id)
             told.append(
-                f"{figures['dataset']} {100 * figures['accuracy']:.1f} % after {figures['examples']:,} examples "
-                f"in {figures['seconds']:.0f} s"
+                f"{figures['dataset']} {100 * figures['accuracy']:.1f} % after {figures['examples']:,} "
+                f"examples in {figures['seconds']:.0f} s"
             )
         self._words(f"## The same network on three data sets\n\nTest accuracy: {'; '.join(told)}.")
         self._pin(pin_run(first, "curves", others))
@@ -75,9 +75,9 @@ class Page:
         self._words(
             f"## Is one network better?\n\nThe first is *{specs[0].network.name}*, the second "
             f"*{specs[1].network.name}*, on the same {result.total:,} test images of {where}. {result.words} "
-            f"({result.only_first:,} images only the first gets right, {result.only_second:,} only the second; "
+            f"(Only the first gets {result.only_first:,} images right, only the second {result.only_second:,}; "
             f"McNemar's test.)\n\nA network knows only what it was trained for: the one trained on "
-            f"{info(specs[2].dataset).title} gets {100 * share:.1f} % of the test images of {info(elsewhere).title} "
+            f"{info(specs[2].dataset).title} gets {100 * share:.1f} % of {info(elsewhere).title}'s test images "
             "right, whose classes it has never seen."
         )
         self._pin(pin_run(first, "curves", [second]))
@@ -107,12 +107,12 @@ class Page:
             "between its pixels differs between classes."
         )
         self._words(
-            f"## Why is one data set harder than another?\n\n{sentence} Digits and clothes are centred on black and look much alike "
-            "within a class; photos of one class differ in pose, size, colour and background, so pixels by "
-            "themselves say little, and a network has to learn what stays the same."
+            f"## Why is one data set harder than another?\n\n{sentence} Digits and clothes are centred on "
+            "black and look much alike within a class; photos of one class differ in pose, size, colour and "
+            "background, so pixels by themselves say little, and a network has to learn what stays the same."
         )
-        caption = "What the simplest classifiers make of the pixels. Distance in class: two images of one class, as "
-        caption += "a share of the distance of any two."
+        caption = "What the simplest classifiers make of the pixels. Distance in class: of two images of one "
+        caption += "class, as a share of that of any two."
         self._pin(
             add_pin("table", "How hard the pixels are", {"difficulty.csv": _csv(table)}, caption=caption)
         )
@@ -176,7 +176,7 @@ class Page:
                 "table",
                 experiment.title,
                 {"accuracy.svg": drawing.encode(), "seconds.svg": times.encode(), "runs.csv": _csv(rows(summary))},
-                caption=f"Each on {experiment.examples or 0:,} examples of {experiment.dataset}, the same in order.",
+                caption=f"Each on the same {experiment.examples or 0:,} examples of {experiment.dataset}.",
                 reproduce=f"convolab variants {experiment.dataset} --vary {experiment.varied} "
                 f"--examples {experiment.examples}",
             )
@@ -208,7 +208,7 @@ class Page:
         end = work.finished
         assert end is not None
         called = "the network trained above" if ours else "VGG-16"
-        sentence = f"{end.width}×{end.height} pixels after {end.step} steps in {end.seconds:.0f} s, with {called}."
+        sentence = f"{end.width}×{end.height} pixels, {end.step} steps in {end.seconds:.0f} s, with {called}."
         self._words(f"## Style transfer\n\nA scene, a painting, and the scene painted like it: {sentence}")
         self._pin(
             add_pin(
@@ -227,8 +227,9 @@ class Page:
         told = "\n".join(f"- {score.minutes:g} min: {words}" for score, words in scores)
         first = scores[0][0]
         self._words(
-            f"## The challenge: {100 * first.target:g} % on {first.dataset}\n\n{told}\n\nThe clock is that of training alone: "
-            f"loading and evaluation do not count. This machine's own convolutions: {first.machine.gflops:,.0f} GFLOP/s."
+            f"## The challenge: {100 * first.target:g} % on {first.dataset}\n\n{told}\n\nThe clock is that of "
+            "training alone: loading and evaluation do not count. This machine's own convolutions: "
+            f"{first.machine.gflops:,.0f} GFLOP/s."
         )
         lines = [
             Line(f"{score.minutes:g} min", [x for x, _ in score.curve], [y for _, y in score.curve])
@@ -242,7 +243,7 @@ class Page:
                 "Towards 60 % and beyond",
                 files,
                 caption="Test accuracy against seconds of training. The files repeat the scores elsewhere.",
-                reproduce=f"convolab scores import score-{first.minutes:g}min.json, then convolab scores repeat "
+                reproduce=f"convolab scores import score-{first.minutes:g}min.json; convolab scores repeat "
                 f"{first.id}",
             )
         )

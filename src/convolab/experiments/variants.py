@@ -1,4 +1,4 @@
-"""What a run can be varied in: "try these" for its layers and settings, each value with the network it makes."""
+"""What a run can be varied in: "try these" for its layers and settings, each value with its network."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Proposal:
     """One thing that can be varied, with values worth trying; the present one is among them."""
 
     key: str
-    """``learning_rate``, ``conv_blocks``, ``layer1.out_channels``; layers inside a block: ``layer4.1.stride``."""
+    """``learning_rate``, ``conv_blocks``, ``layer1.out_channels``; inside a block ``layer4.1.stride``."""
     title: str
     """``Filters of layer 1``."""
     help: str

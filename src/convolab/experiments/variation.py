@@ -68,7 +68,7 @@ def start_variation(
 
 
 def vary(start: Start, key: str, values: Iterable[Value] | None = None, **options: Any) -> Summary:
-    """`start_variation`, trained here, one run after the other; returns when all have ended, with what they say.
+    """`start_variation`, trained here, one run after the other; returns when all have ended: what they say.
 
     ``options`` are its ``examples``, ``seeds`` and ``name``. For scripts and notebooks.
     """
