@@ -33,6 +33,16 @@ def transfers_dir() -> Path:
     return home() / "transfers"
 
 
+def styles_dir() -> Path:
+    """Folder with the user's own learned styles, one file each."""
+    return home() / "styles"
+
+
+def learning_dir() -> Path:
+    """Folder with one subfolder per style that is, or was, being learned."""
+    return home() / "learning"
+
+
 def pictures_dir() -> Path:
     """Folder with one subfolder per picture that was brought to the room Transfer."""
     return home() / "pictures"

@@ -16,6 +16,8 @@ from convolab.errors import ConvolabError, RunError
 from convolab.runs.folder import RunFolder, RunSpec, RunState
 from convolab.runs.job_folder import JobFolder
 from convolab.runs.kinds import all_jobs
+from convolab.style.fast.job_folder import PREFIX as LEARNING
+from convolab.style.fast.job_folder import LearnFolder, LearnSpec
 from convolab.style.job_folder import PREFIX, TransferFolder, TransferSpec
 from convolab.widgets.widget import Widget
 from convolab.words import left as time_left
@@ -34,7 +36,7 @@ _RECENT_SHOWN = 5
 class _Seen:
     """What is known of a job's folder, and by which time stamp of its state."""
 
-    spec: RunSpec | TransferSpec
+    spec: RunSpec | TransferSpec | LearnSpec
     stamp: int
     state: RunState
 
@@ -106,12 +108,12 @@ class Jobs:
         }
 
 
-def _spec(folder: JobFolder) -> RunSpec | TransferSpec:
-    assert isinstance(folder, RunFolder | TransferFolder)
+def _spec(folder: JobFolder) -> RunSpec | TransferSpec | LearnSpec:
+    assert isinstance(folder, RunFolder | TransferFolder | LearnFolder)
     return folder.spec()
 
 
-def _job(spec: RunSpec | TransferSpec, state: RunState, place: int | None) -> dict[str, Any]:
+def _job(spec: RunSpec | TransferSpec | LearnSpec, state: RunState, place: int | None) -> dict[str, Any]:
     now = state.figures
     can = {
         "queued": ["stop"],
@@ -125,28 +127,34 @@ def _job(spec: RunSpec | TransferSpec, state: RunState, place: int | None) -> di
         "run": spec.run_id,
         "name": spec.name,
         "what": _what(spec),
-        "sentence": _sentence(state, place, painting=isinstance(spec, TransferSpec)),
+        "sentence": _sentence(state, place, _doing(spec)),
         "fraction": now.fraction if state.state not in _ENDED else None,
         "active": state.state in ("running", "queued"),
         "can": [*can, "show"],
     }
 
 
-def _what(spec: RunSpec | TransferSpec) -> str:
+def _what(spec: RunSpec | TransferSpec | LearnSpec) -> str:
     if isinstance(spec, TransferSpec):
         return f"style transfer, {spec.settings.size} pixels"
+    if isinstance(spec, LearnSpec):
+        return f"learning a style, {spec.settings.architecture} network"
     return f"{spec.dataset}, {spec.network.name or 'custom network'}"
 
 
-def _sentence(state: RunState, place: int | None, painting: bool = False) -> str:
+def _doing(spec: RunSpec | TransferSpec | LearnSpec) -> str:
+    return {RunSpec: "Training", TransferSpec: "Painting", LearnSpec: "Learning"}[type(spec)]
+
+
+def _sentence(state: RunState, place: int | None, doing: str = "Training") -> str:
     now = state.figures
-    done = f"{now.steps:,} steps" if painting else f"{now.examples:,} examples"
+    done = f"{now.examples:,} examples" if doing == "Training" else f"{now.steps:,} steps"
     test = "" if now.test_accuracy is None else f", {figures.percent(now.test_accuracy)} of the test images"
     if state.state == "queued":
         return f"Waiting, at place {place} in the queue." if place and place > 1 else "About to start."
     if state.state == "running":
         left = "" if now.seconds_left is None else f", {time_left(now.seconds_left)}"
-        return f"{'Painting' if painting else 'Training'}: {done}{left}{test}."
+        return f"{doing}: {done}{left}{test}."
     if state.state == "paused":
         return f"Paused at {done}{test}. {state.reason}".strip()
     if state.state == "interrupted":
@@ -187,12 +195,14 @@ async def steer(action: str, run_id: str, **values: Any) -> None:
 def address_of(run_id: str) -> str:
     """The address that shows a run in the Build room, with the network and settings it was started with.
 
-    A transfer is shown in its own room.
+    A transfer, or a style that is learned, is shown in a room of its own.
     """
     from convolab.app.address import to_query
     from convolab.app.state import BuildState, Model
     from convolab.networks import PRESETS
 
+    if run_id.startswith(LEARNING):
+        return "/fast?" + urlencode({"job": run_id})
     if run_id.startswith(PREFIX):
         return "/transfer?" + urlencode({"job": run_id})
     spec = RunFolder(run_id).spec()

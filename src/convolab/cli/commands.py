@@ -7,7 +7,22 @@ from typing import Annotated, Any
 
 import typer
 
-from convolab.cli import data, doctor, evaluation, look, networks, report, runs, style, train
+from convolab.cli import (
+    challenge,
+    data,
+    doctor,
+    evaluation,
+    experiments,
+    fast_style,
+    look,
+    networks,
+    report,
+    runs,
+    style,
+    sweep,
+    tour,
+    train,
+)
 
 app = typer.Typer(
     help="convolab, the laboratory for convolutional neural networks. Without a command it serves the lab.",
@@ -56,6 +71,16 @@ app.command("transfer")(style.transfer)
 app.command("rebuild")(style.rebuild)
 app.command("style-diff")(style.style_diff)
 app.command("content-diff")(style.content_diff)
+app.command("styles")(fast_style.styles)
+app.command("stylize")(fast_style.stylize)
+app.command("learn-style")(fast_style.learn_style)
+app.command("variants")(experiments.variants)
+app.command("repeat")(experiments.repeat)
+app.add_typer(experiments.app, name="experiments")
+app.add_typer(sweep.app, name="sweep")
+app.command("challenge")(challenge.challenge)
+app.add_typer(challenge.app, name="scores")
+app.command("tour")(tour.tour)
 app.add_typer(report.app, name="report")
 app.command("doctor")(doctor.doctor)
 

@@ -1,0 +1,188 @@
+"""The network as fast as two cores can: the same result, with fewer ways through memory.
+
+Between two convolutions PyTorch goes through the maps six times: means, variances, scaling, ReLU, padding. Here
+it is twice, by loops that Numba compiles; maps are written where the next convolution reads them, into memory
+that is used again for each picture. Wide residual blocks are convolved by Winograd's algorithm. Without Numba,
+`usable` says no and the network itself does the work.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from convolab.style import winograd
+from convolab.style.fast.network import EPSILON, Conv, Norm, Padding, Residual, Step, TransformNetwork, Up
+from convolab.training.device import usable_cores
+
+_MODES = {"zeros": 0, "replicate": 1, "reflect": 2}
+_NONE = np.zeros((0, 0, 0), np.float32)
+LEAST_WINOGRAD = 64
+"""With fewer maps PyTorch's own convolution is as fast."""
+
+
+@functools.cache
+def _kernels() -> Any:
+    """The compiled loops, or None where Numba cannot be used."""
+    try:
+        from convolab.style.fast import cpu_kernels
+    except Exception:  # not installed, or not for this Python, NumPy or processor: then it is merely slower
+        return None
+    return cpu_kernels
+
+
+def usable(network: TransformNetwork) -> bool:
+    """Whether a network can be computed here."""
+    return network.device.type == "cpu" and _kernels() is not None
+
+
+class CpuPass:
+    """One network, ready to paint single pictures in fp32; not for two threads at once."""
+
+    def __init__(self, network: TransformNetwork) -> None:
+        self.network = network
+        self._memory: dict[str, np.ndarray] = {}
+        self._weights: dict[Conv | Up, Tensor] = {}
+        self._filters: dict[Conv | Up, Tensor] = {}
+        for module in network.modules():
+            if isinstance(module, Up):
+                self._weights[module] = module.kernels().detach()
+            elif isinstance(module, Conv):
+                self._weights[module] = module.weight.detach().contiguous(memory_format=torch.channels_last)
+        for step in network.steps:
+            if isinstance(step, Residual):
+                for conv in (step.first.conv, step.second.conv):
+                    outputs, inputs = conv.weight.shape[:2]
+                    if min(outputs, inputs) >= LEAST_WINOGRAD and winograd.usable(
+                        inputs, outputs, network.device
+                    ):
+                        self._filters[conv] = winograd.transformed(conv.weight)
+
+    @torch.inference_mode()
+    def __call__(self, photo: Tensor, strength: float = 1.0, padding: Padding = "reflect") -> Tensor:
+        """As the network: (1, 3, H, W) to the same."""
+        if strength <= 0:
+            return photo
+        kernels = _kernels()
+        photo = photo.contiguous(memory_format=torch.channels_last)
+        height, width = photo.shape[2:]
+        modules = [*self.network.steps, self.network.last]
+        x = self._room("photo", height, width, 3, _border(modules[0]))
+        border = _border(modules[0])
+        inner = photo[0].permute(1, 2, 0).numpy()
+        np.multiply(inner, np.float32(4), out=x[border : border + height, border : border + width])
+        x[border : border + height, border : border + width] -= np.float32(2)
+        kernels.frame(x, border, _MODES[padding])
+        sizes: list[tuple[int, int]] = []
+        for i, module in enumerate(modules[:-1]):
+            follows = modules[i + 1]
+            edge, after = _border(module), _border(follows)
+            mode = _mode(follows, padding)
+            rows, columns = x.shape[0] - 2 * edge, x.shape[1] - 2 * edge
+            if isinstance(module, Residual):
+                y = self._convolve(module.first.conv, x)
+                mid = self._norm(f"{i} first", module.first.norm, y, (rows, columns), strength, 1)
+                kernels.frame(mid, 1, _MODES[padding])
+                y = self._convolve(module.second.conv, mid)
+                x = self._norm(
+                    f"{i}", module.second.norm, y, (rows, columns), strength, after, relu=False, skip=x, edge=edge
+                )
+            else:
+                assert isinstance(module, Step)
+                y = self._convolve(module.conv, x)
+                filters, size = 0, (y[0].shape[0], y[0].shape[1])
+                if isinstance(module.conv, Up):
+                    filters, size = module.conv.filters, sizes.pop()
+                elif module.conv.stride == 2:
+                    sizes.append((rows, columns))
+                x = self._norm(f"{i}", module.norm, y, size, strength, after, filters=filters)
+            kernels.frame(x, after, mode)
+        made = torch.from_numpy(self._convolve(self.network.last, x)[0])
+        return self.network.painted(photo, made.permute(2, 0, 1)[None], strength)
+
+    def _room(self, name: str, height: int, width: int, maps: int, border: int) -> np.ndarray:
+        """Memory for a map with its border, kept for the next picture."""
+        shape = height + 2 * border, width + 2 * border, maps
+        found = self._memory.get(name)
+        if found is None or found.shape != shape:
+            found = self._memory[name] = np.empty(shape, np.float32)
+        return found
+
+    def _convolve(self, conv: Conv | Up, x: np.ndarray) -> tuple[np.ndarray, int]:
+        """Of a map with its border, without any other padding; how many rows and columns come before it."""
+        maps = torch.from_numpy(x)
+        if conv in self._filters:
+            # Winograd's pads with zeros: the outermost places are wrong, and are left out.
+            return winograd.convolve(maps, self._filters[conv]).numpy(), 1
+        stride = 1 if isinstance(conv, Up) else conv.stride
+        made = functional.conv2d(maps.permute(2, 0, 1)[None], self._weights[conv], None, stride)
+        return made[0].permute(1, 2, 0).contiguous().numpy(), 0
+
+    def _norm(
+        self,
+        name: str,
+        norm: Norm,
+        made: tuple[np.ndarray, int],
+        size: tuple[int, int],
+        strength: float,
+        border: int,
+        *,
+        relu: bool = True,
+        skip: np.ndarray = _NONE,
+        edge: int = 0,
+        filters: int = 0,
+    ) -> np.ndarray:
+        """Normalise a map into the middle of its room."""
+        kernels = _kernels()
+        y, offset = made
+        height, width = size
+        maps = norm.scale.shape[0]
+        parts = _cuts(height)
+        totals = np.zeros((len(parts), 2, maps))
+        _each(lambda n, top, bottom: kernels.sums(y, offset, filters, width, top, bottom, totals[n]), parts)
+        mean, squares = totals.sum(0) / (height * width)
+        scale, shift = (value.detach().numpy() for value in norm.at(strength))
+        factor = scale / np.sqrt(np.maximum(squares - mean * mean, 0) + EPSILON)
+        level = (shift - mean * factor).astype(np.float32)
+        factor = factor.astype(np.float32)
+        out = self._room(name, height, width, maps, border)
+        _each(
+            lambda n, top, bottom: kernels.normalise(
+                y, offset, filters, width, factor, level, relu, skip, edge, out, border, top, bottom
+            ),
+            parts,
+        )
+        return out
+
+
+def _border(module: Any) -> int:
+    """Places that a module wants around the map."""
+    conv = module.first.conv if isinstance(module, Residual) else module.conv if isinstance(module, Step) else module
+    return 1 if isinstance(conv, Up) else int(conv.border)
+
+
+def _mode(module: Any, padding: Padding) -> int:
+    """How they are filled: reflecting an enlarged map by one place is repeating the small one."""
+    up = isinstance(module, Step) and isinstance(module.conv, Up)
+    return _MODES["replicate"] if up and padding == "reflect" else _MODES[padding]
+
+
+def _cuts(height: int) -> list[tuple[int, int]]:
+    """Rows for each core."""
+    cores = max(1, min(usable_cores(), height // 8))
+    return [(height * i // cores, height * (i + 1) // cores) for i in range(cores)]
+
+
+def _each(work: Callable[[int, int, int], None], parts: list[tuple[int, int]]) -> None:
+    if len(parts) == 1:
+        work(0, *parts[0])
+        return
+    tasks = [winograd._pool(len(parts)).submit(work, i, *part) for i, part in enumerate(parts)]
+    for task in tasks:
+        task.result()
