@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -21,3 +22,19 @@ def loss(value: float) -> str:
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.3f}" if value >= 0.01 else f"{value:.2g}"
+
+
+def finite(value: float | None) -> float | None:
+    """The value, or None where it is not a number that JSON knows: a loss that overflowed, say."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def plain(content: Any) -> Any:
+    """The same content with None for each number that JSON does not know, however deep inside."""
+    if isinstance(content, float):
+        return finite(content)
+    if isinstance(content, dict):
+        return {name: plain(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [plain(value) for value in content]
+    return content

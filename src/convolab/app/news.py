@@ -12,7 +12,7 @@ import contextlib
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +21,8 @@ from nicegui import app, ui
 from starlette.concurrency import run_in_threadpool
 
 from convolab.app import jobs
+from convolab.app.experiments import challenging, sweeping, trying
+from convolab.app.experiments.index import INDEX
 from convolab.app.inference import Predictor, compute, parse_indices, warm_up
 from convolab.app.live import VIEWS, RunView
 from convolab.app.status import draft_status, status
@@ -36,6 +38,15 @@ PATIENCE = 0.4
 PICTURE_LIMIT = 30_000_000
 """Bytes of a picture of one's own."""
 _YEAR = {"Cache-Control": "private, max-age=31536000, immutable"}
+_TELLERS: dict[str, tuple[str, Callable[[str], tuple[dict[str, Any] | None, bool]]]] = {
+    "t": ("transfer", transfers.news),
+    "g": ("grid", grids.news),
+    "r": ("runs", INDEX.news),
+    "v": ("experiment", trying.news),
+    "w": ("sweep", sweeping.news),
+    "k": ("challenge", challenging.news),
+}
+"""What is asked → its name in the answer, and who knows what is new, and whether more will come by itself."""
 
 
 def install() -> None:
@@ -73,7 +84,8 @@ async def news(asked: Mapping[str, str], local: bool = True) -> dict[str, Any]:
 
     ``asked`` holds ``tab`` and ``source`` (what it shows), then for each panel in sight what it has already:
     ``s`` status, ``c`` curves, ``m`` confusion matrix, ``p`` predictions, ``f`` filters, ``j`` jobs,
-    ``t`` a style transfer, ``g`` a grid of them.
+    ``t`` a style transfer, ``g`` a grid of them, ``r`` the table of runs, ``v`` variants or repeats, ``w`` a sweep,
+    ``k`` the challenge.
     ``local``: whether the browser is on this machine.
     """
     source = asked.get("source", "")
@@ -89,7 +101,7 @@ async def news(asked: Mapping[str, str], local: bool = True) -> dict[str, Any]:
         active = active or found["active"]
         if found["version"] != asked["j"]:
             answer["jobs"] = found
-    for key, name, told in (("t", "transfer", transfers.news), ("g", "grid", grids.news)):
+    for key, (name, told) in _TELLERS.items():
         if asked.get(key):
             new, more = await run_in_threadpool(told, asked[key])
             active = active or more

@@ -50,6 +50,7 @@ def serve(host: str = "127.0.0.1", port: int | None = None, show: bool = True) -
     from nicegui import app, run, ui
 
     from convolab.app import background, news, pictures, theme
+    from convolab.app.experiments import routes as experiments
     from convolab.app.look import socket as look
     from convolab.app.report import routes as report
     from convolab.app.shell import lab
@@ -61,6 +62,7 @@ def serve(host: str = "127.0.0.1", port: int | None = None, show: bool = True) -
     look.install()
     report.install()
     transfer.install()
+    experiments.install()
 
     async def start() -> None:
         print(f"convolab is at {_address(host, port)} (Ctrl-C ends it)", flush=True)

@@ -11,6 +11,7 @@ from nicegui import PageArguments, run, ui
 from convolab.app import jobs, theme
 from convolab.app.about import facts
 from convolab.app.build.page import build_room
+from convolab.app.experiments.page import experiments_room
 from convolab.app.look.page import look_room
 from convolab.app.report.room import report_room
 from convolab.app.theme import box, button, dialog_box, text
@@ -49,6 +50,12 @@ ROOMS: tuple[Room, ...] = (
         transfer_room,
     ),
     Room(
+        "/experiments",
+        "Experiments",
+        '<path d="M3.5 3.5v17h17"/><path d="m7 16 4-5 3.5 2.5L20 6"/>',
+        experiments_room,
+    ),
+    Room(
         "/page",
         "Page",
         '<path d="M6 2.5h8l4.5 4.5v14.5H6Z"/><path d="M14 2.5V7h4.5M9 12h6.5M9 15h6.5M9 18h4"/>',
@@ -74,6 +81,7 @@ KEYS = (
     ("Shift ← → ↑ ↓", "there: move the flat view, turn the one in space"),
     ("+  −  0", "there: larger, smaller, all of it"),
     ("H", "there: hide the level"),
+    ("Space", "in the table of runs: choose the run or not; ↑ ↓ move"),
     ("P  Backspace  Escape", "on a unit's card: pin it, go back, close it"),
     ("?", "this list"),
 )

@@ -1,13 +1,17 @@
 // Live curves of a run and of runs to compare it with: accuracy large, loss and speed below it. Only increments
 // arrive; at most about 300 points of a curve are drawn, the exact values of all are in the saved CSV.
-import { address, subscribe } from "./feed.js";
+//
+// With the value `overlay`, runs are equals: all can be removed, exact values stand in the legend, one line a run, and
+// the horizontal axis can also be the multiply-adds of all examples (a run's `cost` is that of one).
+import { address, poke, subscribe } from "./feed.js";
 import { choice, cornerMenu, count, crisp, h, onLookChange, percent, popover, saveAddress, savePicture, setHidden, setText, short, theme } from "./look.js";
 import { dot, label, thin, ticks } from "./plot.js";
 
 const KEPT = 600; // points of one curve in memory before it is thinned
 const DRAWN = 300;
 const X = { examples: 0, batches: 1, seconds: 2 };
-const X_NAMES = { examples: "examples", batches: "batches", seconds: "seconds of training" };
+const X_NAMES = { examples: "examples", batches: "batches", seconds: "seconds of training", work: "multiply-adds of the forward passes" };
+const AXES = [["examples", "Examples"], ["batches", "Batches"], ["seconds", "Seconds"]];
 // Columns of the rows that the server sends: x values, then loss, accuracy and (training only) examples/s.
 const PLOTS = [
   { name: "Accuracy", height: 168, lines: [["test", 4], ["train", 4]], format: (v) => percent(v, 2), tick: (v) => `${Math.round(v * 100)} %` },
@@ -19,13 +23,16 @@ export default { render };
 
 function render({ model, el }) {
   const curves = new Map(); // key of a run -> { train: [rows], test: [rows], cursor, ended }
+  const overlay = Boolean(model.get("overlay"));
   let x = model.get("x") ?? "examples";
+  let testOnly = overlay;
   let runs = model.get("runs") ?? []; // [{ key, name, note, colour }], the shown run first
   let at = null; // where the reader's cross-hair is, in units of x
   let pending = false;
+  let lit = ""; // the run whose curves are looked at, among many
 
   const figures = PLOTS.map((plot) => makePlot(plot));
-  const axis = choice("Horizontal axis", [["examples", "Examples"], ["batches", "Batches"], ["seconds", "Seconds"]], x, (value) => {
+  const axis = choice("Horizontal axis", overlay ? [AXES[0], AXES[2], ["work", "Multiply-adds"]] : AXES, x, (value) => {
     x = value;
     at = null;
     model.set("x", value);
@@ -34,10 +41,15 @@ function render({ model, el }) {
   });
   const readout = h("div.cl-readout", { role: "status", "aria-live": "polite" });
   const legend = h("div.cl-legend");
-  const empty = h("p.cl-empty", {}, "Curves of loss, accuracy and speed appear here as soon as training starts.");
+  const empty = h("p.cl-empty", {}, model.get("empty") ?? "Curves of loss, accuracy and speed appear here as soon as training starts.");
   const saving = menu();
   const compare = popover("Compare", "Draw the curves of earlier runs beside these", () => model.send({ list: true }));
-  const head = h("div.cl-panel-head", {}, h("h2.cl-panel-title", {}, "Curves"), axis, h("span.cl-spring"), compare.root, saving);
+  const sets = choice("Which images", [["test", "Test"], ["both", "Test and training"]], "test", (value) => {
+    testOnly = value === "test";
+    draw();
+  });
+  const title = h("h2.cl-panel-title", {}, "Curves");
+  const head = h("div.cl-panel-head", {}, title, axis, overlay ? sets : null, h("span.cl-spring"), overlay ? null : compare.root, saving);
   el.classList.add("cl-panel", "cl-curves");
   el.append(head, figures[0].root, h("div.cl-two", {}, figures[1].root, figures[2].root), readout, legend, empty);
 
@@ -55,7 +67,7 @@ function render({ model, el }) {
     canvas.addEventListener("focus", figure.say);
     canvas.addEventListener("blur", () => move(null));
     canvas.addEventListener("keydown", (event) => {
-      const points = [...new Set(allRows(plot).map((row) => row[X[x]]))].sort((a, b) => a - b);
+      const points = [...new Set(allXs(plot))].sort((a, b) => a - b);
       if (!points.length) return;
       const here = at === null ? points.length : points.findIndex((value) => value >= at);
       const target = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: points.length - 1, PageUp: here - 10, PageDown: here + 10 }[event.key];
@@ -75,7 +87,10 @@ function render({ model, el }) {
   }
 
   const present = () => runs.filter((run) => curves.has(run.key));
-  const allRows = (plot) => present().flatMap((run) => plot.lines.flatMap(([set]) => curves.get(run.key)[set]));
+  const linesOf = (plot) => plot.lines.filter(([set]) => !testOnly || set === "test" || plot.lines.length === 1);
+  const xOf = (row, run) => (x === "work" ? row[0] * (run.cost || NaN) : row[X[x]]);
+  const allXs = (plot) => present().flatMap((run) => linesOf(plot).flatMap(([set]) => curves.get(run.key)[set].map((row) => xOf(row, run)))).filter(Number.isFinite);
+  const colourOf = (run, look) => (run.colour === 0 ? look.accent : look.data[(run.colour - 1) % 8]);
   // A line without its column has no value there: the first rows of a resumed run may lack a figure.
   const value = (row, column) => (row[column] == null ? NaN : row[column]);
 
@@ -130,9 +145,9 @@ function render({ model, el }) {
     let [low, high] = [Infinity, -Infinity];
     const values = [];
     for (const run of present())
-      for (const [set, column] of plot.lines)
+      for (const [set, column] of linesOf(plot))
         for (const row of curves.get(run.key)[set]) {
-          right = Math.max(right, row[X[x]]);
+          right = Math.max(right, xOf(row, run) || 0);
           const v = value(row, column);
           if (Number.isFinite(v)) values.push(v);
         }
@@ -180,9 +195,10 @@ function render({ model, el }) {
     context.clip();
     const ends = [];
     for (const run of [...present()].reverse())
-      for (const [set, column] of [...plot.lines].reverse()) {
+      for (const [set, column] of linesOf(plot).reverse()) {
         const rows = curves.get(run.key)[set];
-        const colour = run.colour === 0 ? look.accent : look.data[(run.colour - 1) % 8];
+        const colour = colourOf(run, look);
+        context.globalAlpha = lit && lit !== run.key ? 0.15 : 1;
         context.strokeStyle = colour;
         context.lineJoin = "round";
         const solid = set === "test" || plot.lines.length === 1;
@@ -198,15 +214,16 @@ function render({ model, el }) {
             continue;
           }
           const y = py(Math.min(v, high * 2));
-          if (open) context.lineTo(px(row[X[x]]), y);
-          else context.moveTo(px(row[X[x]]), y);
+          if (open) context.lineTo(px(xOf(row, run)), y);
+          else context.moveTo(px(xOf(row, run)), y);
           open = true;
           last = row;
         }
         context.stroke();
-        if (rows.length === 1 && last) dot(context, px(last[X[x]]), py(value(last, column)), colour);
+        if (rows.length === 1 && last) dot(context, px(xOf(last, run)), py(value(last, column)), colour);
         if (last) ends.push({ y: py(value(last, column)), text: `${set} ${percent(value(last, column))}`, colour });
       }
+    context.globalAlpha = 1;
     context.setLineDash([]);
     context.restore();
     if (margin > 20) label(context, ends, left + inner.w + 5, top, top + inner.h, look);
@@ -223,27 +240,28 @@ function render({ model, el }) {
     context.lineTo(here, top + height);
     context.stroke();
     for (const run of present())
-      for (const [set, column] of plot.lines) {
-        const row = nearest(curves.get(run.key)[set]);
+      for (const [set, column] of linesOf(plot)) {
+        const row = nearest(curves.get(run.key)[set], run);
         if (!row || !Number.isFinite(value(row, column))) continue;
-        dot(context, px(row[X[x]]), py(value(row, column)), run.colour === 0 ? look.accent : look.data[(run.colour - 1) % 8]);
+        dot(context, px(xOf(row, run)), py(value(row, column)), colourOf(run, look));
       }
   }
 
   // The row whose x is nearest to the cross-hair (rows are in order of x).
-  function nearest(rows) {
+  function nearest(rows, run) {
     if (!rows.length || at === null) return null;
     let [low, high] = [0, rows.length - 1];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (rows[middle][X[x]] < at) low = middle + 1;
+      if (xOf(rows[middle], run) < at) low = middle + 1;
       else high = middle;
     }
-    if (low > 0 && at - rows[low - 1][X[x]] < rows[low][X[x]] - at) low -= 1;
+    if (low > 0 && at - xOf(rows[low - 1], run) < xOf(rows[low], run) - at) low -= 1;
     return rows[low];
   }
 
   function tell() {
+    if (overlay) return tellInLegend();
     if (at === null) {
       setText(readout, "Point at the curves, or move along them with the arrow keys, to read exact values.");
       readout.classList.add("cl-muted");
@@ -252,7 +270,7 @@ function render({ model, el }) {
     readout.classList.remove("cl-muted");
     const parts = present().map((run) => {
       const { train, test } = curves.get(run.key);
-      const [a, b] = [nearest(train), nearest(test)];
+      const [a, b] = [nearest(train, run), nearest(test, run)];
       const where = (row) => `${x === "seconds" ? row[2].toFixed(2) + " s" : count(row[X[x]]) + " " + x}`;
       const said = [];
       if (b) said.push(`test ${percent(b[4], 2)}, loss ${b[3].toPrecision(4)} at ${where(b)}`);
@@ -265,7 +283,7 @@ function render({ model, el }) {
   function spoken(plot) {
     const said = present().map((run) => {
       const { train, test } = curves.get(run.key);
-      const ends = plot.lines
+      const ends = linesOf(plot)
         .map(([set, column]) => [set, ({ train, test })[set].at(-1), column])
         .filter(([, row, column]) => row && row[column] != null)
         .map(([set, row, column]) => `${set} ${plot.format(row[column])}`);
@@ -274,22 +292,46 @@ function render({ model, el }) {
     return `${plot.name} against ${X_NAMES[x]}. ${said.join("; ")}. Arrow keys read exact values.`;
   }
 
+  // With many runs, each has its line in the legend, with what it was at the cross-hair, or is at its end.
+  function tellInLegend() {
+    const unit = x === "seconds" ? " s of training" : x === "work" ? " multiply-adds" : " examples";
+    const where = at === null ? "" : `Near ${short(at)}${unit}, at the measurement nearest to it.`;
+    setText(readout, where || "At the end of each run. Point at the curves, or use the arrow keys on them, to read other places.");
+    for (const run of present()) {
+      const { train, test } = curves.get(run.key);
+      const [a, b] = at === null ? [train.at(-1), test.at(-1)] : [nearest(train, run), nearest(test, run)];
+      const said = [b ? `test ${percent(b[4], 2)}, loss ${b[3] == null ? "?" : b[3].toPrecision(4)}` : "no evaluation yet"];
+      if (a && !testOnly) said.push(`training ${percent(a[4], 2)}, loss ${a[3].toPrecision(4)}`);
+      const row = b ?? a;
+      if (row) said.push(`${count(row[0])} examples, ${row[2].toFixed(1)} s`);
+      const place = values.get(run.key);
+      if (place) setText(place, said.join(" · "));
+    }
+  }
+
   let legendFor = "";
+  const values = new Map();
   function drawLegend() {
-    const key = JSON.stringify([present(), theme().dark]);
+    const key = JSON.stringify([present(), theme().dark, testOnly]);
     if (key === legendFor) return;
     legendFor = key;
     const look = theme();
     const items = present().map((run) => {
       const swatch = h("span.cl-swatch");
-      swatch.style.background = run.colour === 0 ? look.accent : look.data[(run.colour - 1) % 8];
+      swatch.style.background = colourOf(run, look);
       const remove =
-        run.colour === 0
+        run.colour === 0 && !overlay
           ? null
           : h("button.cl-remove", { type: "button", "aria-label": `Remove ${run.name} from the curves`, onclick: () => model.send({ remove: run.key }) }, "×");
+      if (overlay) {
+        values.set(run.key, h("span.cl-muted"));
+        const light = (name) => () => ((lit = name), later());
+        const listening = { title: run.note, onpointerenter: light(run.key), onpointerleave: light("") };
+        return h("span.cl-legend-item", listening, swatch, h("b", {}, run.name), values.get(run.key), h("span.cl-spring"), remove);
+      }
       return h("span.cl-legend-item", { title: run.note }, swatch, h("span", {}, run.name), run.note ? h("span.cl-muted", {}, run.note) : null, remove);
     });
-    legend.replaceChildren(...items, h("span.cl-muted", {}, "solid: test · dashed: train"));
+    legend.replaceChildren(...items, testOnly ? "" : h("span.cl-muted", {}, "solid: test · dashed: train"));
   }
 
   function savePng() {
@@ -310,7 +352,7 @@ function render({ model, el }) {
         context.translate(0, heights[i] + 2);
       });
       for (const run of present()) {
-        context.fillStyle = run.colour === 0 ? look.accent : look.data[(run.colour - 1) % 8];
+        context.fillStyle = colourOf(run, look);
         context.fillRect(10, 8, 14, 10);
         context.fillStyle = look.ink;
         context.font = `12px ${look.font}`;
@@ -341,8 +383,10 @@ function render({ model, el }) {
     for (const key of [...curves.keys()]) if (!wanted.has(key)) curves.delete(key);
     at = null;
     later();
+    poke();
   }
   model.on("change:runs", runsChanged);
+  model.on("change:lit", (key) => ((lit = key), later()));
 
   const stopFeed = subscribe({
     el,
