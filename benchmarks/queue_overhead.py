@@ -1,9 +1,9 @@
 """What does the queue cost? 20 trials of 2 s each on one worker, against their own time.
 
 Own time is what the same 20 trainings take one after the other in one process, without queue, run folders or
-the record of runs: loading, training, evaluation. Through the queue each is a run: made, handed to a worker in
-another process, recorded event by event with checkpoints, remembered by MLflow. The worker is ready when the
-clock starts, as it is in a lab that serves. Asked for is a factor of at most 1.15.
+the record of runs: loading, training, evaluation. Through the queue each is a run: made, handed to a worker
+in another process, recorded event by event with checkpoints, remembered by MLflow. The worker is ready when
+the clock starts, as it is in a lab that serves. Asked for is a factor of at most 1.15.
 """
 
 from __future__ import annotations

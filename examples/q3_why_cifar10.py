@@ -1,7 +1,7 @@
 """Question 3.6.3: why is CIFAR-10 so much harder than Fashion-MNIST, and that hardly slower than MNIST?
 
-Two kinds of figures: what the simplest classifiers make of the pixels, before any network; and for one kind of
-network, how many examples and seconds it needs on each data set, and how fast it learns a single example.
+Two kinds of figures: what the simplest classifiers make of the pixels, before any network; and for one kind
+of network, how many examples and seconds it needs on each data set, and how fast it learns a single example.
 """
 
 import argparse

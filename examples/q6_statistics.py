@@ -5,6 +5,7 @@ loss, Brier score, calibration), and McNemar's test says which differences are m
 """
 
 import argparse
+import itertools
 
 import convolab
 from convolab.evaluation import compare, outputs, statistics
@@ -21,7 +22,9 @@ def main() -> None:
     options = parser.parse_args()
     for name in options.datasets:
         data = convolab.load(name)
-        table = [["network", "accuracy (95 %)", "top 2", "log loss", "Brier", "calibration error", "worst class"]]
+        table = [
+            ["network", "accuracy (95 %)", "top 2", "log loss", "Brier", "calibration error", "worst class"]
+        ]
         answers = {}
         for kind in NETWORKS:
             network = convolab.preset(kind, data.input_shape, len(data.classes))
@@ -44,8 +47,9 @@ def main() -> None:
                 ]
             )
         print(f"\n### {data.title}\n\n{markdown(table)}\n")
-        for first, second in zip(NETWORKS, NETWORKS[1:], strict=False):
-            print(f"- *{second}* (first) and *{first}* (second): {compare(answers[second], answers[first]).words}")
+        for first, second in itertools.pairwise(NETWORKS):
+            words = compare(answers[second], answers[first]).words
+            print(f"- *{second}* (first) and *{first}* (second): {words}")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory, shapes_folder: Path) -> Any:
         patch.setenv("CONVOLAB_CHECKPOINT_SECONDS", "0.2")
         import_images(shapes_folder, "shapes", size=16, color=False)
         layers = [{"type": "Flatten"}, {"type": "Linear", "out_features": 3}]
-        (home / "flat.json").write_text(json.dumps({"input_shape": [1, 16, 16], "layers": layers, "name": "flat"}))
+        (home / "flat.json").write_text(
+            json.dumps({"input_shape": [1, 16, 16], "layers": layers, "name": "flat"})
+        )
         yield home
 
 
@@ -112,7 +114,18 @@ def test_a_sweep_from_the_terminal(run) -> None:
 
 def test_the_challenge_from_the_terminal_and_its_score_taken_along(run, tmp_path: Path) -> None:
     settings = ["--batch-size", "20", "--schedule", "constant", "--learning-rate", "0.05"]
-    arguments = ["challenge", "shapes", "--minutes", "0.01", "--network", "FLAT", "--name", "Ada", "--target", "0.4"]
+    arguments = [
+        "challenge",
+        "shapes",
+        "--minutes",
+        "0.01",
+        "--network",
+        "FLAT",
+        "--name",
+        "Ada",
+        "--target",
+        "0.4",
+    ]
     code, out, err = run(*arguments, *settings, "--json")
     assert code == 0
     found = last(out)
@@ -160,8 +173,26 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(run, arguments: list[str], 
 
 
 def test_ctrl_c_keeps_everything_and_says_how_to_go_on(lab: Path, run) -> None:
-    command = [sys.executable, "-m", "convolab", "sweep", "new", "shapes", "--network", str(lab / "flat.json")]
-    command += ["--search", "learning_rate=0.01..0.1", "--trials", "2", "--examples", ENDLESS, "--name", "stopped"]
+    command = [
+        sys.executable,
+        "-m",
+        "convolab",
+        "sweep",
+        "new",
+        "shapes",
+        "--network",
+        str(lab / "flat.json"),
+    ]
+    command += [
+        "--search",
+        "learning_rate=0.01..0.1",
+        "--trials",
+        "2",
+        "--examples",
+        ENDLESS,
+        "--name",
+        "stopped",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 60

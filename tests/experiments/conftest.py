@@ -24,7 +24,7 @@ def lab_to_copy(tmp_path_factory: pytest.TempPathFactory, shapes_folder: Path) -
 
 @pytest.fixture(scope="module", autouse=True)
 def lab(lab_to_copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home of each module, with the data set ``shapes`` (1×16×16, 3 classes, 144 and 36 images) and no runs."""
+    """A home of each module, with the data set ``shapes`` (1×16×16, 3 classes, 144 and 36 images) no runs."""
     home = tmp_path_factory.mktemp("module") / "home"
     shutil.copytree(lab_to_copy, home)
     with sqlite3.connect(home / "mlflow.db") as database:

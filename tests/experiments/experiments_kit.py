@@ -1,4 +1,4 @@
-"""What the tests of experiments share: small recipes for the data set of the fixture ``lab``, and patience."""
+"""What the tests of experiments share: small recipes for the data set of the fixture ``lab``, patience."""
 
 from __future__ import annotations
 
@@ -33,7 +33,13 @@ def flat_network() -> Network:
 
 
 def recipe(network: Network | None = None, **settings: Any) -> Recipe:
-    defaults = {"examples": 400, "batch_size": 20, "learning_rate": 0.05, "precision": "fp32", "device": "cpu"}
+    defaults = {
+        "examples": 400,
+        "batch_size": 20,
+        "learning_rate": 0.05,
+        "precision": "fp32",
+        "device": "cpu",
+    }
     return Recipe("shapes", network or flat_network(), TrainingSettings(**{**defaults, **settings}))
 
 

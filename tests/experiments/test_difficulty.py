@@ -14,7 +14,10 @@ from convolab.experiments.difficulty import difficulty
 def test_the_simplest_classifiers_are_scikit_learns() -> None:
     data = load("shapes")
     found = difficulty(data)
-    train, test = (np.asarray(part).reshape(len(part), -1).astype(float) for part in (data.train_images, data.test_images))
+    train, test = (
+        np.asarray(part).reshape(len(part), -1).astype(float)
+        for part in (data.train_images, data.test_images)
+    )
     centroid = NearestCentroid().fit(train, data.train_labels)
     assert found.nearest_mean == pytest.approx(centroid.score(test, data.test_labels))
     neighbour = KNeighborsClassifier(1).fit(train, data.train_labels)

@@ -1,4 +1,4 @@
-"""What can be varied of a run: every proposed value makes a network that really takes and gives what it should."""
+"""What can be varied of a run: every proposed value makes a network that really fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sweep on several machines, in small: a scheduler and two workers as processes of their own, one killed."""
+"""A sweep on several machines, in small: a scheduler and two workers as processes, one killed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from convolab.runs.store import runs_here
 
 
 @pytest.fixture
-def cluster(lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[bytes]]]:
+def cluster(
+    lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[list[subprocess.Popen[bytes]]]:
     """A scheduler and two workers on the loopback, as one starts them on several machines."""
     contact = tmp_path / "scheduler.json"
     processes: list[subprocess.Popen[bytes]] = []
@@ -31,12 +33,31 @@ def cluster(lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         processes.append(process)
         return process
 
-    start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(contact))
+    start(
+        "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(contact)
+    )
     until(contact.exists)
     workers = [
         start(
-            *("worker", "--scheduler-file", str(contact), "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny"),
-            *("--no-dashboard", "--memory-limit", "0", "--resources", "training=1", "--name", f"worker-{number}"),
+            *(
+                "worker",
+                "--scheduler-file",
+                str(contact),
+                "--host",
+                "127.0.0.1",
+                "--nthreads",
+                "1",
+                "--no-nanny",
+            ),
+            *(
+                "--no-dashboard",
+                "--memory-limit",
+                "0",
+                "--resources",
+                "training=1",
+                "--name",
+                f"worker-{number}",
+            ),
         )
         for number in range(2)
     ]

@@ -81,7 +81,9 @@ def test_settings_that_do_not_apply_are_not_asked_for() -> None:
 
 
 def test_an_architecture_is_what_its_values_say() -> None:
-    made = architecture((3, 32, 32), 10, blocks=3, filters=8, growth=2.0, kernel=5, norm="batch norm", dropout=0.2)
+    made = architecture(
+        (3, 32, 32), 10, blocks=3, filters=8, growth=2.0, kernel=5, norm="batch norm", dropout=0.2
+    )
     convs = [layer for layer in made.layers if isinstance(layer, Conv2d)]
     assert [(conv.out_channels, conv.kernel_size, conv.padding, conv.bias) for conv in convs] == [
         (8, 5, 2, False),

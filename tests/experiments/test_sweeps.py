@@ -22,7 +22,10 @@ from convolab.runs.store import runs_here
 
 def new_sweep(*texts: str, **options) -> Sweep:
     start = recipe(flat_network())
-    space = [parse_dimension(text, start) for text in texts or ("learning_rate=0.0001..0.1:log", "batch_size=10,20")]
+    space = [
+        parse_dimension(text, start)
+        for text in texts or ("learning_rate=0.0001..0.1:log", "batch_size=10,20")
+    ]
     return Sweep.new(start, space, **{"trials": 4, "examples": 300, "prune": False, **options})
 
 
@@ -245,7 +248,7 @@ def test_passwords_are_not_repeated_in_errors() -> None:
 
 def test_only_one_drives_a_sweep() -> None:
     sweep = new_sweep(trials=1)
-    with FileLock(sweep.experiment.folder / "lock"), Here() as here:
-        with pytest.raises(ExperimentError, match="another process"):
-            Driver(sweep, here).run()
+    held = FileLock(sweep.experiment.folder / "lock")
+    with held, Here() as here, pytest.raises(ExperimentError, match="another process"):
+        Driver(sweep, here).run()
     assert sweep.trials() == []

@@ -1,4 +1,4 @@
-"""The tour: everything together, on small data sets; what it builds can be opened; what was stopped goes on."""
+"""The tour: everything together, on small data sets; what it builds is whole; what was stopped goes on."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_tour_makes_a_page_of_real_results_and_goes_on_after_a_stop(
     from convolab.experiments import challenge
 
     begin = challenge.challenge_settings()
-    # 144 images are fewer than a batch of 128 needs twice, and a run of 0.6 seconds has no time to rise and fall.
+    # 144 images are hardly more than a batch of 128.
     monkeypatch.setattr(challenge, "challenge_settings", lambda: begin.changed(batch_size=32))
     monkeypatch.setattr("convolab.experiments.speed.convolution_speed", lambda *_: 1.0)
     with Here() as here:

@@ -29,7 +29,12 @@ def trained():
     """Three learning rates, two seeds each; and the summary."""
     with Here() as here:
         made = start_variation(
-            recipe(flat_network()), "learning_rate", (0.0001, 0.01, 0.05), examples=600, seeds=2, executor=here
+            recipe(flat_network()),
+            "learning_rate",
+            (0.0001, 0.01, 0.05),
+            examples=600,
+            seeds=2,
+            executor=here,
         )
         wait_for(made.run_ids)
     return made, summarise(made)

@@ -1,4 +1,4 @@
-"""`convolab challenge`, `convolab scores`: 60 % on CIFAR-10 in one, five or ten minutes, and who got there."""
+"""`convolab challenge`, `convolab scores`: 60 % on CIFAR-10 in 1, 5 or 10 minutes, and who came how far."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def challenge(
         run_id = start_challenge(recipe, minutes, target=target, name=name, executor=here)
         board = Board(1, to_stderr=json)
         board.say(
-            f"{recipe.network.name or 'custom'}: {recipe.network.parameters:,} parameters. {minutes:g} min of "
-            "training alone; loading and evaluation do not count."
+            f"{recipe.network.name or 'custom'}: {recipe.network.parameters:,} parameters. {minutes:g} min "
+            "of training alone; loading and evaluation do not count."
         )
         _watch(run_id, board, 60 * minutes, target)
     if _state(run_id) != "finished":
@@ -62,8 +62,8 @@ def challenge(
         return 0
     print(_words(score))
     print(
-        f"This machine's convolutions: {score.machine.gflops:,.0f} GFLOP/s. Place {_place(score)} for {dataset} "
-        f"in {minutes:g} min. Score {score.id}: 'convolab scores export {score.id}' takes it along."
+        f"This machine's convolutions: {score.machine.gflops:,.0f} GFLOP/s. Place {_place(score)} for "
+        f"{dataset} in {minutes:g} min. Score {score.id}: 'convolab scores export {score.id}' takes it along."
     )
     return 0
 
@@ -86,11 +86,22 @@ def overview(
     if not found:
         print("No scores yet. Take the challenge with 'convolab challenge cifar10 --minutes 1'.")
         return
-    head = ["score", "name", "data set", "minutes", "accuracy", "60 % at", "examples", "GFLOP/s", "device", "repeated"]
+    head = [
+        "score",
+        "name",
+        "data set",
+        "minutes",
+        "accuracy",
+        "60 % at",
+        "examples",
+        "GFLOP/s",
+        "device",
+        "repeated",
+    ]
     print_table(head, [_line(one) for one in found], right=head[3:8])
     print(
-        "GFLOP/s: the measured speed of that machine's own convolutions. Minutes times GFLOP/s is what a score "
-        "had at its disposal."
+        "GFLOP/s: the measured speed of that machine's own convolutions. Minutes times GFLOP/s is what a "
+        "score had at its disposal."
     )
 
 
@@ -141,7 +152,9 @@ def repeat(score: SCORE, json: JSON_OPTION = False) -> int:
         return _stopped(run_id)
     checked = check_repeat(found, run_id)
     if json:
-        print_json({**checked.model_dump(mode="json"), "confirmed": checked.confirmed, "words": _words(checked)})
+        print_json(
+            {**checked.model_dump(mode="json"), "confirmed": checked.confirmed, "words": _words(checked)}
+        )
     else:
         print(_words(checked))
     return 0 if checked.confirmed else 1
@@ -174,7 +187,7 @@ def _recipe(dataset: str, minutes: float, network: str | None, settings: Trainin
     ends = {"examples", "batches", "epochs", "budget", "target_accuracy"} & settings.model_fields_set
     if ends:
         raise ExperimentError(
-            f"--{min(ends).replace('_', '-')} does not go with the challenge: --minutes says how long it takes."
+            f"--{min(ends).replace('_', '-')} does not go with the challenge: --minutes says its length."
         )
     return recipe.changed(**{name: getattr(settings, name) for name in settings.model_fields_set})
 

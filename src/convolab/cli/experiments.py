@@ -47,9 +47,7 @@ def variants(
     _get_data(recipe)
     with open_executor(workers) as executor:
         made = [
-            start_variation(
-                recipe, key, values, examples=examples, seeds=seeds, name=name, executor=executor
-            )
+            start_variation(recipe, key, values, examples=examples, seeds=seeds, name=name, executor=executor)
             for key, values in wanted
         ]
         finished = _follow(made, json)

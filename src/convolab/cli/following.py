@@ -143,9 +143,7 @@ def outcome(run_id: str, state: str) -> str:
     )
 
 
-def _present(
-    done: int, running: Sequence[tuple[str, str]], states: dict[str, str]
-) -> tuple[float, str]:
+def _present(done: int, running: Sequence[tuple[str, str]], states: dict[str, str]) -> tuple[float, str]:
     from convolab.errors import ConvolabError
     from convolab.runs import RunFolder
 

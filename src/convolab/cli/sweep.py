@@ -69,7 +69,9 @@ def new(
     budget: Annotated[
         str | None, typer.Option(help="Length of a trial in training time, like 20s.", metavar="TIME")
     ] = None,
-    prune: Annotated[bool, typer.Option(help="End trials early that are worse than half of the rest.")] = True,
+    prune: Annotated[
+        bool, typer.Option(help="End trials early that are worse than half of the rest.")
+    ] = True,
     seed: Annotated[int, typer.Option(help="Of the search.", min=0)] = 0,
     name: Annotated[str | None, typer.Option(help="What to call the sweep.")] = None,
     database: Annotated[

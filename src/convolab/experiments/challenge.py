@@ -138,7 +138,9 @@ def start_repeat(score: Score, executor: Executor | None = None) -> str:
     """
     recipe = Recipe(score.dataset, score.network, score.settings).for_examples(score.examples)
     tags = {"experiment.kind": "repeated score", "challenge.score": score.id}
-    run_id = recipe.create(_free_name(f"Repeat of {score.dataset} {score.minutes:g} min {score.id[:6]}"), tags)
+    run_id = recipe.create(
+        _free_name(f"Repeat of {score.dataset} {score.minutes:g} min {score.id[:6]}"), tags
+    )
     if executor is not None:
         executor.submit(run_id)
     return run_id
@@ -214,7 +216,9 @@ def _check_repeatable(spec: RunSpec, changed: bool) -> None:
 def _thinned(x: list[float], y: list[float]) -> tuple[tuple[float, float], ...]:
     points = [(round(a, 2), b) for a, b in zip(x, y, strict=True)]
     every = max(1, math.ceil(len(points) / _POINTS))
-    return tuple(points[::every]) if len(points) % every == 1 or every == 1 else (*points[::every], points[-1])
+    return (
+        tuple(points[::every]) if len(points) % every == 1 or every == 1 else (*points[::every], points[-1])
+    )
 
 
 def _free_name(stem: str) -> str:

@@ -38,7 +38,6 @@ class Executor(Protocol):
         ...
 
 
-
 class Here:
     """Executes runs in a thread of this process, in the order in which they were submitted.
 

@@ -40,10 +40,10 @@ def with_value(
     layer = network.at(position)
     changes: dict[str, Any] = {name: value}
     note = ""
-    if name == "out_channels" and isinstance(layer, Conv2d) and layer.connections is not None:
-        if value != layer.out_channels:
-            changes["connections"] = None
-            note = "every filter sees all maps"
+    tabled = getattr(layer, "connections", None) is not None
+    if name == "out_channels" and tabled and value != getattr(layer, name):
+        changes["connections"] = None
+        note = "every filter sees all maps"
     plain = network.changed_layer(position, **changes)
     if fits(plain, classes) and not _keeps_size(layer, changes):
         return plain, note

@@ -73,7 +73,8 @@ def plateau(points: Sequence[Measured]) -> Plateau | None:
     if len(measured) < 3:
         return None
     places = sorted(
-        (float(point.value), sum(point.accuracies) / len(point.accuracies), _error(point)) for point in measured
+        (float(point.value), sum(point.accuracies) / len(point.accuracies), _error(point))
+        for point in measured
     )
     for index, (value, accuracy, error) in enumerate(places[:-1]):
         larger = places[index + 1 :]
@@ -84,7 +85,9 @@ def plateau(points: Sequence[Measured]) -> Plateau | None:
         falls = [at for at, found, _ in larger if accuracy - found > noise[at]]
         if len(falls) == len(larger):  # a peak: everything beyond it is worse
             return Plateau(value, accuracy, 0.0, noise[best_at], falls[0])
-        return Plateau(value, accuracy, max(0.0, best - accuracy), noise[best_at], falls[0] if falls else None)
+        return Plateau(
+            value, accuracy, max(0.0, best - accuracy), noise[best_at], falls[0] if falls else None
+        )
     _, accuracy, error = places[-1]
     return Plateau(None, accuracy, 0.0, Z * math.hypot(error, places[-2][2]), None)
 

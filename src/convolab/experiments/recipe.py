@@ -43,20 +43,16 @@ class Recipe:
 
     def for_examples(self, examples: int) -> Recipe:
         """Ends after so many training examples and at nothing else."""
-        return self.changed(
-            examples=examples, batches=None, epochs=None, budget=None, target_accuracy=None
-        )
+        return self.changed(examples=examples, batches=None, epochs=None, budget=None, target_accuracy=None)
 
     def for_seconds(self, seconds: float) -> Recipe:
         """Ends after so many seconds of training and at nothing else."""
-        return self.changed(
-            budget=seconds, examples=None, batches=None, epochs=None, target_accuracy=None
-        )
+        return self.changed(budget=seconds, examples=None, batches=None, epochs=None, target_accuracy=None)
 
     def fair_to(self, other: Recipe) -> Recipe:
         """With the other's initial weights (where layers are the same) and order of examples.
 
-        Both come from the seed; two networks share the weights of their first layers as far as these are alike.
+        Both come from the seed; two networks share the weights of their first layers where these are alike.
         """
         return self.changed(seed=other.settings.seed, weights_seed=other.settings.weights_seed)
 

@@ -140,7 +140,9 @@ def _points(outcomes: Sequence[Outcome], test_images: int) -> tuple[Point, ...]:
                 runs=tuple(one.run_id for one in runs),
                 accuracies=tuple(one.test_accuracy for one in ended if one.test_accuracy is not None),
                 seconds=statistics.fmean([one.seconds for one in ended] or [0.0]),
-                examples_per_second=statistics.fmean([one.examples_per_second or 0.0 for one in ended] or [0.0]),
+                examples_per_second=statistics.fmean(
+                    [one.examples_per_second or 0.0 for one in ended] or [0.0]
+                ),
                 parameters=max(one.parameters for one in runs),
                 multiply_adds=max(one.multiply_adds for one in runs),
                 test_images=test_images,
@@ -172,7 +174,9 @@ def _test_images(experiment: Experiment) -> int:
 
 def rows(summary: Summary) -> list[list[str]]:
     """The runs as lines of a table, the first one its head: for a terminal, a file or the page."""
-    found = [["variant", "state", "test accuracy", "test loss", "examples", "seconds", "examples/s", "parameters"]]
+    found = [
+        ["variant", "state", "test accuracy", "test loss", "examples", "seconds", "examples/s", "parameters"]
+    ]
     for one in summary.outcomes:
         found.append(
             [

@@ -201,7 +201,9 @@ def _entries() -> list[Any]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
-        raise ExperimentError(f"The table of scores {path} is damaged; move it away to begin anew.") from error
+        raise ExperimentError(
+            f"The table of scores {path} is damaged; move it away to begin anew."
+        ) from error
     if not isinstance(content, list):
         raise ExperimentError(f"{path} is no table of scores; move it away to begin a new one.")
     return content

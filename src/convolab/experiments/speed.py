@@ -52,7 +52,9 @@ def convolution_speed(device: str = "auto", seconds: float = SECONDS) -> float:
     return OPERATIONS * count / statistics.median(once(count) for _ in range(_ROUNDS)) / 1e9
 
 
-def this_machine(device: str = "", precision: str = "", cores: int = 0, *, gflops: float | None = None) -> Machine:
+def this_machine(
+    device: str = "", precision: str = "", cores: int = 0, *, gflops: float | None = None
+) -> Machine:
     """What this machine is, measured anew unless ``gflops`` is given."""
     from importlib.metadata import version
 

@@ -45,9 +45,10 @@ class _Open:
 class Driver:
     """Makes one sweep go on in this process, with the runs in ``executor``.
 
-    Everything it knows is written down before it counts: what was asked for in the sweep's database, which run
-    belongs to a trial in both, and how a run stands in its folder. So a driver that died, even between two of
-    these, is followed by the next one without a trial lost or counted twice. Only one can drive a sweep.
+    Everything it knows is written down before it counts: what was asked for in the sweep's database, which
+    run belongs to a trial in both, and how a run stands in its folder. So a driver that died, even between
+    two of these, is followed by the next one without a trial lost or counted twice. Only one can drive a
+    sweep.
     """
 
     def __init__(self, sweep: Sweep, executor: Executor, *, at_once: int | None = None) -> None:

@@ -30,9 +30,9 @@ def database_url() -> str:
 def open_study(url: str, name: str, *, seed: int, prune: bool, make: bool = False) -> Study:
     """The study of a sweep: which trials there were, with which values, and what came of them.
 
-    ``seed`` is that of the search; each time a study is opened it goes on with other random numbers, so that no
-    trial is proposed twice because of it. ExperimentError if the database does not answer, is damaged, or is
-    one of something else, which is never written into.
+    ``seed`` is that of the search; each time a study is opened it goes on with other random numbers, so that
+    no trial is proposed twice because of it. ExperimentError if the database does not answer, is damaged, or
+    is one of something else, which is never written into.
     """
     path = Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
     if path is not None:

@@ -168,7 +168,9 @@ class Sweep:
         except FileNotFoundError:
             raise ExperimentError(f"{experiment.name} is no sweep.") from None
         except (OSError, ValidationError) as error:
-            raise ExperimentError(f"The sweep {experiment.name} cannot be read: {path} is damaged.") from error
+            raise ExperimentError(
+                f"The sweep {experiment.name} cannot be read: {path} is damaged."
+            ) from error
 
     @property
     def id(self) -> str:
@@ -232,7 +234,7 @@ class Sweep:
             return {}
         try:
             with quiet():
-                evaluator = PedAnovaImportanceEvaluator(baseline_quantile=0.25)
+                evaluator = PedAnovaImportanceEvaluator(target_quantile=0.25)
                 found = get_param_importances(self.study, evaluator=evaluator, params=names)
         except (ValueError, RuntimeError):  # too few different values to say anything
             return {}

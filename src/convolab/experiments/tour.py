@@ -119,8 +119,8 @@ class Tour:
     def stages(self, folder: Path | None = None) -> Iterator[Stage]:
         """Go through all parts; yields each as it begins, while it trains, and as it ends.
 
-        At the end the page is written to ``folder`` and its path is what the last stage says. Stop asking, and
-        close the executor, to put the tour aside.
+        At the end the page is written to ``folder`` and its path is what the last stage says. Stop asking,
+        and close the executor, to put the tour aside.
         """
         parts: list[tuple[str, Callable[[], Iterator[str | None]]]] = [
             ("Training on three data sets", self._train),

@@ -33,8 +33,8 @@ class Page:
         """What was found last, as a sentence or two."""
         flag = " --quick" if plan == "quick" else ""
         self._words(
-            f"This page was made by `convolab tour{flag}`: every figure and picture on it comes from networks "
-            "that were trained while it was made. Each says how to repeat it."
+            f"This page was made by `convolab tour{flag}`: every figure and picture on it comes from "
+            "networks that were trained while it was made. Each says how to repeat it."
         )
 
     def build(self, folder: Path | None = None) -> Path:
@@ -75,10 +75,10 @@ class Page:
         self._words(
             f"## Is one network better?\n\nThe first is *{specs[0].network.name}*, the second "
             f"*{specs[1].network.name}*, on the same {result.total:,} test images of {where}. {result.words} "
-            f"(Only the first gets {result.only_first:,} images right, only the second {result.only_second:,}; "
+            f"(Only the first gets {result.only_first:,} images right, the second {result.only_second:,}; "
             f"McNemar's test.)\n\nA network knows only what it was trained for: the one trained on "
-            f"{info(specs[2].dataset).title} gets {100 * share:.1f} % of {info(elsewhere).title}'s test images "
-            "right, whose classes it has never seen."
+            f"{info(specs[2].dataset).title} gets {100 * share:.1f} % of {info(elsewhere).title}'s test "
+            "images right, whose classes it has never seen."
         )
         self._pin(pin_run(first, "curves", [second]))
         self.latest = result.words
@@ -89,7 +89,15 @@ class Page:
         from convolab.experiments.difficulty import difficulty
 
         found = [difficulty(load(name)) for name in datasets]
-        table = [["data set", "nearest class mean", "nearest image", "variance between classes", "distance in class"]]
+        table = [
+            [
+                "data set",
+                "nearest class mean",
+                "nearest image",
+                "variance between classes",
+                "distance in class",
+            ]
+        ]
         table += [
             [
                 one.dataset,
@@ -103,8 +111,8 @@ class Page:
         hardest = min(found, key=lambda one: one.nearest_mean)
         sentence = (
             f"Without any network, the nearest class mean names {100 * hardest.nearest_mean:.0f} % of "
-            f"{hardest.dataset}'s test images, and only {100 * hardest.between_classes:.0f} % of what differs "
-            "between its pixels differs between classes."
+            f"{hardest.dataset}'s test images, and only {100 * hardest.between_classes:.0f} % of what "
+            "differs between its pixels differs between classes."
         )
         self._words(
             f"## Why is one data set harder than another?\n\n{sentence} Digits and clothes are centred on "
@@ -169,13 +177,19 @@ class Page:
             "accuracy",
             percent=True,
         )
-        times = lines_svg([Line("seconds", x, [point.seconds for point in points])], experiment.title.lower(), "seconds")
+        times = lines_svg(
+            [Line("seconds", x, [point.seconds for point in points])], experiment.title.lower(), "seconds"
+        )
         self._words(f"## How many layers?\n\n{summary.words}")
         self._pin(
             add_pin(
                 "table",
                 experiment.title,
-                {"accuracy.svg": drawing.encode(), "seconds.svg": times.encode(), "runs.csv": _csv(rows(summary))},
+                {
+                    "accuracy.svg": drawing.encode(),
+                    "seconds.svg": times.encode(),
+                    "runs.csv": _csv(rows(summary)),
+                },
                 caption=f"Each on the same {experiment.examples or 0:,} examples of {experiment.dataset}.",
                 reproduce=f"convolab variants {experiment.dataset} --vary {experiment.varied} "
                 f"--examples {experiment.examples}",
@@ -217,7 +231,7 @@ class Page:
                 {"scene.png": _png(scene), "style.png": _png(painting), "painted.png": _png(work.picture())},
                 caption=f"W = {settings.weight:g}: style and content count alike.",
                 settings=settings.model_dump(exclude_defaults=True) | {"network": called},
-                reproduce=f"convolab transfer scene.png style.png -o painted.png --size {size} --steps {steps}",
+                reproduce=f"convolab transfer scene.png style.png -o out.png --size {size} --steps {steps}",
             )
         )
         self.latest = sentence
@@ -227,15 +241,17 @@ class Page:
         told = "\n".join(f"- {score.minutes:g} min: {words}" for score, words in scores)
         first = scores[0][0]
         self._words(
-            f"## The challenge: {100 * first.target:g} % on {first.dataset}\n\n{told}\n\nThe clock is that of "
-            "training alone: loading and evaluation do not count. This machine's own convolutions: "
+            f"## The challenge: {100 * first.target:g} % on {first.dataset}\n\n{told}\n\nThe clock is that "
+            "of training alone: loading and evaluation do not count. This machine's own convolutions: "
             f"{first.machine.gflops:,.0f} GFLOP/s."
         )
         lines = [
             Line(f"{score.minutes:g} min", [x for x, _ in score.curve], [y for _, y in score.curve])
             for score, _ in scores
         ]
-        files = {"challenge.svg": lines_svg(lines, "seconds of training", "test accuracy", percent=True).encode()}
+        files = {
+            "challenge.svg": lines_svg(lines, "seconds of training", "test accuracy", percent=True).encode()
+        }
         files |= {f"score-{score.minutes:g}min.json": export_score(score).encode() for score, _ in scores}
         self._pin(
             add_pin(
@@ -281,7 +297,6 @@ def _answers(run_id: str, dataset: str | None = None) -> Outputs:
     return outputs(model, load(dataset or RunFolder(run_id).spec().dataset), normalize=info.normalize())
 
 
-
 def _inspector(run_id: str) -> tuple[Inspector, WeightsInfo]:
     from convolab.activations import Inspector
     from convolab.runs import load_network
@@ -314,8 +329,6 @@ def _png(picture: Image.Image) -> bytes:
     content = io.BytesIO()
     picture.save(content, "PNG", optimize=True)
     return content.getvalue()
-
-
 
 
 def _vgg_is_here() -> bool:

@@ -150,7 +150,9 @@ def _setting_values(recipe: Recipe, knob: Knob) -> tuple[Value, ...]:
         return _distinct((_rounded(current * factor) for factor in (0.01, 0.1, 0.3, 1, 3)), knob)
     if knob.name == "batch_size":
         most = _training_images(recipe)
-        return tuple(v for v in _distinct((max(1, round(current * f)) for f in _FACTORS), knob) if int(v) <= most)
+        return tuple(
+            v for v in _distinct((max(1, round(current * f)) for f in _FACTORS), knob) if int(v) <= most
+        )
     if knob.name == "batches":
         current = current or max(4, (recipe.settings.examples or 30_000) // recipe.settings.batch_size)
     if knob.kind == "int" and isinstance(current, int) and current > 1:
@@ -240,10 +242,15 @@ def _layer_setting(
     kept = tuple(value for value in sorted({*values, current}) if value == current or works(value))
     title = f"{word.capitalize()} of layer {where} ({layer.title.lower()})"
     return Proposal(
-        f"layer{where}.{name}", title, knob.help, knob.unit, current, kept if works(current) else (), "int", make
+        f"layer{where}.{name}",
+        title,
+        knob.help,
+        knob.unit,
+        current,
+        kept if works(current) else (),
+        "int",
+        make,
     )
-
-
 
 
 def _conv_blocks(recipe: Recipe, classes: int) -> Proposal:
