@@ -32,7 +32,7 @@ class Machine(BaseModel):
     """That the training could use."""
     device: str = ""
     precision: str = ""
-    gflops: float = Field(0.0, ge=0)
+    gflops: float = Field(default=0.0, ge=0)
     """Measured speed of its convolutions, in 10⁹ operations (multiplications and additions) a second."""
     system: str = ""
     versions: dict[str, str] = {}
@@ -61,13 +61,13 @@ class Score(BaseModel):
 
     format: str = FORMAT
     id: str = Field(pattern=r"^[0-9a-f]{12}$")
-    name: str = Field("", max_length=100)
+    name: str = Field(default="", max_length=100)
     """Of who took the challenge, or what they call it."""
     when: str
     dataset: str
     budget: float = Field(gt=0)
     """Seconds of training that were allowed; evaluation and loading do not count."""
-    target: float = Field(0.6, gt=0, le=1)
+    target: float = Field(default=0.6, gt=0, le=1)
     network: Network
     settings: TrainingSettings
     accuracy: float = Field(ge=0, le=1)

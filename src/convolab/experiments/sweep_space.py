@@ -90,7 +90,8 @@ class Dimension(BaseModel):
     def suggest(self, trial: OptunaTrial) -> Value:
         """The value of this trial; the same each time it is asked."""
         if self.kind == "choice":
-            chosen: Value = trial.suggest_categorical(self.name, list(self.choices))
+            chosen = trial.suggest_categorical(self.name, list(self.choices))
+            assert chosen is not None
             return chosen
         if self.kind == "int":
             return int(trial.suggest_int(self.name, round(self.low), round(self.high), log=self.log))

@@ -310,7 +310,7 @@ def _input(pixels: Any, info: WeightsInfo) -> Any:
     import numpy as np
     import torch
 
-    given = np.ascontiguousarray(np.asarray(pixels, dtype=np.uint8).transpose(1, 2, 0))
+    given = np.array(pixels, dtype=np.uint8).transpose(1, 2, 0).copy()
     return info.normalize()(torch.from_numpy(given)[None])[0].numpy()
 
 

@@ -34,9 +34,9 @@ def start_variation(
 
     ``key`` and the default ``values`` are those of `proposals`. All runs of one seed have the same order of
     examples, and the same initial weights as far as their first layers are alike, so that they can be
-    compared fairly; ``seeds`` says how many runs each value gets. Runs are handed to ``executor`` (the
-    lab's queue) if one is given, and else only wait. ConvolabError with one sentence if a value does not fit; then nothing
-    was made.
+    compared fairly; ``seeds`` says how many runs each value gets. Runs are handed to ``executor`` (the lab's
+    queue) if one is given, and else only wait. ConvolabError with one sentence if a value does not fit; then
+    nothing was made.
     """
     recipe = recipe_of(start)
     found = proposal(recipe, key)
