@@ -1,12 +1,12 @@
 """How much do 20 browser sessions that watch one training run slow it down?
 
-A lab of its own trains MNIST's convolutional preset without end. 20 sessions look at it, each a context of its
-own in a real Chromium with the page in sight, on the same machine, which is harder than 20 visitors with
-machines of their own. Machines change their speed within minutes, so windows are short and take turns: in one
-the browser with all its processes is stopped (SIGSTOP: nobody looks), in the next it goes on. Each watched
-window is compared with the mean of the two beside it. Speed is examples per second on the training clock. A
-watched window begins when the browser has caught up. Errors of any page, failed requests and errors in the
-lab's log are counted.
+A lab of its own trains MNIST's convolutional preset without end. 20 sessions look at it, each a context of
+its own in a real Chromium with the page in sight, on the same machine, which is harder than 20 visitors with
+machines of their own. Machines change their speed within minutes, so windows are short and take turns: in
+one the browser with all its processes is stopped (SIGSTOP: nobody looks), in the next it goes on. Each
+watched window is compared with the mean of the two beside it. Speed is examples per second on the training
+clock. A watched window begins when the browser has caught up. Errors of any page, failed requests and errors
+in the lab's log are counted.
 """
 
 from __future__ import annotations

@@ -173,7 +173,7 @@ def large(page: Page, lab: Lab, run: str, options: argparse.Namespace) -> list[d
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=20.0, help="length of each measurement (20)")
+    parser.add_argument("--seconds", type=float, default=6.0, help="length of each measurement, about (6)")
     options = parser.parse_args()
     installed = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -192,10 +192,10 @@ def main() -> None:
             page = browser.new_context(viewport=DESKTOP).new_page()  # type: ignore[arg-type]
             rows, details = measure(page, lab, options)
             many = large(page, lab, made.stdout.split()[-1], options)
+            errors = lab.errors()
             browser.close()
         finally:
             lab.stop()
-        errors = lab.errors()
     for row in many:
         print(row)
     report("look_latency", rows, **details, large_network=many, errors=errors[:5])

@@ -24,6 +24,9 @@ _STROKE = 2.0
 _ENOUGH = 400
 """Photographs of drawings are made this small first: plenty for a network's input, and quick."""
 
+_LEVELS = np.arange(256) + 0.5
+"""The middle of each level of brightness."""
+
 
 class Unreadable(Exception):
     """Why a file cannot be used as a picture; ``str()`` completes "cat.jpg: …"."""
@@ -208,7 +211,7 @@ def _strokes(grey: np.ndarray) -> np.ndarray | None:
     if lifted.max() < 24 + 4 * noise:
         return None
     mask = lifted > max(_otsu(lifted) / 2, 4 * noise)
-    if min(mask.shape) > 64:  # specks of dust and noise: kept is what the majority of 5×5 neighbours agree on
+    if noise and min(mask.shape) > 64:  # specks of dust: kept is what the majority of 5×5 neighbours agree on
         mask &= np.asarray(Image.fromarray(mask).convert("L").filter(ImageFilter.BoxBlur(2))) > 127
     if not mask.any():
         return None
@@ -221,6 +224,9 @@ def _ground(grey: np.ndarray) -> tuple[np.ndarray, float]:
     """The background, float32 (H, W), and its noise: a smooth surface through the rim, for uneven light."""
     height, width = grey.shape
     depth = max(1, min(grey.shape) // 25)
+    edges = (grey[:depth], grey[-depth:], grey[:, :depth], grey[:, -depth:])
+    if all((edge == grey[0, 0]).all() for edge in edges):  # a drawing from the screen
+        return np.full(grey.shape, grey[0, 0], np.float32), 0.0
     rows, columns = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None]
     rim = np.ones(grey.shape, bool)
     rim[depth : height - depth, depth : width - depth] = False
@@ -228,7 +234,7 @@ def _ground(grey: np.ndarray) -> tuple[np.ndarray, float]:
     known = grey[rim].astype(np.float64)
     if len(known) < 100:
         return np.full(grey.shape, _rim(grey), np.float32), 0.0
-    if known.min() == known.max():  # a drawing from the screen
+    if known.min() == known.max():  # the same with strokes that reach the rim
         return np.full(grey.shape, known[0], np.float32), 0.0
     y, x = (np.broadcast_to(axis, grey.shape)[rim] for axis in (rows, columns))
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
@@ -239,16 +245,15 @@ def _ground(grey: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _otsu(values: np.ndarray) -> float:
-    """The threshold that separates two groups of brightness best (Otsu, 1979)."""
-    counts, edges = np.histogram(values, 256)
-    centres = (edges[:-1] + edges[1:]) / 2
+    """The threshold between levels 0..255 that separates two groups of brightness best (Otsu, 1979)."""
+    counts = np.bincount(values.astype(np.uint8).ravel(), minlength=256)
     below = np.cumsum(counts)[:-1]
     above = values.size - below
-    total = np.cumsum(counts * centres)
+    total = np.cumsum(counts * _LEVELS)
     with np.errstate(divide="ignore", invalid="ignore"):
         gap = total[:-1] / below - (total[-1] - total[:-1]) / above
         between = np.nan_to_num(below * above * gap**2)
-    return float(edges[1:-1][int(np.argmax(between))])
+    return float(np.argmax(between)) + 1.0
 
 
 def _centred(strokes: np.ndarray, height: int, width: int) -> tuple[np.ndarray, bool]:

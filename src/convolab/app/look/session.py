@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,9 @@ from convolab.widgets.frames import encode_frame, layout
 
 SLOTS = ("a", "b")
 """The network that is looked at, and the one it is compared with."""
+
+QUICK_UNITS, QUICK_WORK = 30_000, 3_000_000
+"""Units and multiply-adds of networks so small that handing them to a thread would take as long."""
 
 T = TypeVar("T")
 
@@ -48,6 +52,7 @@ class Session:
         self._subjects: dict[str, Subject] = {}
         self._picture: Drawing | Upload | Pixels | None = None
         self._centre = True
+        self._quick: dict[str, bool] = {}
 
     # ---------------------------------------------------------------- pictures
 
@@ -74,7 +79,11 @@ class Session:
         picture = self._picture
         if picture is None or not self._subjects:
             return None
-        return await at_once(self._frame, picture, number, began or time.perf_counter())
+        began = began or time.perf_counter()
+        if not isinstance(picture, Upload) and all(self._quick.get(slot) for slot in self._subjects):
+            _one_core()
+            return self._frame(picture, number, began)
+        return await at_once(self._frame, picture, number, began)
 
     def _frame(self, picture: Drawing | Upload | Pixels, number: int, began: float) -> bytes:
         subjects = dict(self._subjects)
@@ -122,6 +131,7 @@ class Session:
 
     def _put(self, slot: str, subject: Subject) -> None:
         self._subjects[slot] = subject
+        self._quick[slot] = _quick(subject)
         self._subjects = {name: self._subjects[name] for name in SLOTS if name in self._subjects}
 
     async def renewed(self) -> list[dict[str, Any]]:
@@ -172,6 +182,11 @@ class Session:
         subject = self._subject(asked)
         run = compute if question.slow else at_once
         return await run(question.answer, subject, asked)
+
+
+def _quick(subject: Subject) -> bool:
+    units = sum(math.prod(level.shape) for level in subject.inspector.levels)
+    return units <= QUICK_UNITS and (subject.network.multiply_adds or 0) <= QUICK_WORK
 
 
 def _fetching(dataset: str, begin: bool) -> dict[str, Any]:
