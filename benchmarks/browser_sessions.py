@@ -245,7 +245,7 @@ def main() -> None:
             browser.close()
         finally:
             lab.stop()
-    report("browser_sessions", rows, **details)
+    report(f"browser_sessions_{options.sessions}", rows, **details)
 
 
 if __name__ == "__main__":
