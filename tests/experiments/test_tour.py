@@ -64,6 +64,7 @@ def test_the_tour_makes_a_page_of_real_results_and_goes_on_after_a_stop(
         "Looking inside",
         "How many layers",
         "Style transfer",
+        "Restyling",
         "The challenge",
         "The page",
     ]

@@ -43,7 +43,7 @@ def tour(
     told: list[dict[str, str]] = []
     stop = threading.Event()
     written = ""
-    with open_executor(workers) as executor, Board(8, to_stderr=json) as board:
+    with open_executor(workers) as executor, Board(9, to_stderr=json) as board:
         work = Tour(plan, executor)
         if work.continues:
             board.say("Going on with the tour that was put aside.")

@@ -129,6 +129,7 @@ class Tour:
             ("Looking inside", self._look),
             ("How many layers", self._vary),
             ("Style transfer", self._transfer),
+            ("Restyling", self._restyle),
             ("The challenge", self._challenge),
         ]
         for number, (title, work) in enumerate(parts, 1):
@@ -172,6 +173,10 @@ class Tour:
     def _transfer(self) -> Iterator[str | None]:
         yield None
         self.page.transfer(self._done[self.plan.hard], self.plan.picture, self.plan.steps, self.plan.features)
+
+    def _restyle(self) -> Iterator[str | None]:
+        yield None
+        self.page.restyling(self.plan.picture)
 
     def _challenge(self) -> Iterator[str | None]:
         scores: list[Score] = []

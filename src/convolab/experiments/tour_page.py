@@ -236,6 +236,38 @@ class Page:
         )
         self.latest = sentence
 
+    def restyling(self, size: int) -> None:
+        """A scene through a learned style once and again, and through a second one; if a style is there."""
+        from convolab.style.fast import styles, stylize_steps
+        from convolab.style.painted import paint
+
+        names = [entry.name for entry in styles()]
+        if not names:
+            self.latest = (
+                "No style was learned yet, so this part is left out: 'convolab learn-style' makes one."
+            )
+            return
+        scene = paint("lake", size)
+        again = [step.picture for step in stylize_steps(scene, names[0], repeat=3)[1:]]
+        files = {f"first-{count}.png": _png(picture) for count, picture in enumerate(again, 1)}
+        sentence = f"The style {names[0]} once, twice and three times."
+        if len(names) > 1:
+            both = stylize_steps(scene, names[0], then=[names[1]])[-1].picture
+            alone = stylize_steps(scene, names[1])[-1].picture
+            files |= {"second.png": _png(alone), "first-then-second.png": _png(both)}
+            sentence += f" Then {names[1]} alone, and {names[1]} on what {names[0]} had painted."
+        self._words(f"## Restyling in one pass\n\n{sentence}")
+        self._pin(
+            add_pin(
+                "strip",
+                "One style again and again, and one on another",
+                files,
+                caption="Whatever a filter adds, it adds again: borders and grain build up.",
+                reproduce=f"convolab stylize scene.png -s {names[0]} -o again.png --repeat 3 --each",
+            )
+        )
+        self.latest = sentence
+
     def challenge(self, scores: Sequence[tuple[Score, str]]) -> None:
         """What came of the challenges, with everything needed to repeat them."""
         told = "\n".join(f"- {score.minutes:g} min: {words}" for score, words in scores)
