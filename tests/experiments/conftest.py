@@ -10,8 +10,9 @@ import pytest
 
 @pytest.fixture(scope="session")
 def lab_to_copy(tmp_path_factory: pytest.TempPathFactory, shapes_folder: Path) -> Path:
-    """A home with the small data set and MLflow's tables: making these takes seconds."""
+    """A home with the small data set and the tables of MLflow and Optuna: making these takes seconds."""
     from convolab.datasets import import_images
+    from convolab.experiments.sweep_store import database_url, open_study
     from convolab.runs import tracking
 
     folder = tmp_path_factory.mktemp("lab") / "home"
@@ -19,6 +20,7 @@ def lab_to_copy(tmp_path_factory: pytest.TempPathFactory, shapes_folder: Path) -
         patch.setenv("CONVOLAB_HOME", str(folder))
         import_images(shapes_folder, "shapes", size=16, color=False)
         tracking.client()
+        open_study(database_url(), "none", seed=0, prune=False, make=True)
     return folder
 
 

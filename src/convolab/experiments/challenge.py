@@ -59,7 +59,6 @@ def challenge_recipe(dataset: str = DATASET, minutes: float = 1) -> Recipe:
         growth=2,
         kernel=3,
         norm="batch norm",
-        head="global average",
     ).changed(name=f"challenger {filters}")
     return Recipe(dataset, network, challenge_settings()).for_seconds(60 * minutes)
 
