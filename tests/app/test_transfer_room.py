@@ -105,9 +105,14 @@ def test_pictures_are_kept_once_by_what_is_in_them() -> None:
 
 def test_examples_are_painted_when_they_are_looked_at() -> None:
     assert library.entry("lab-dots").title == "Dots"
+    with Image.open(library.tile("lab-dots")) as small:  # to choose by, sooner than the picture itself
+        small_colour = small.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
     path = library.path("lab-dots")
     with Image.open(path) as painted:
         assert painted.size == (library.entry("lab-dots").width, library.entry("lab-dots").height)
+        colour = painted.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    assert max(abs(a - b) for a, b in zip(colour, small_colour, strict=True)) < 12
+    assert library.tile("lab-dots") == library.thumbnail("lab-dots")
     before = path.stat().st_mtime_ns
     assert library.path("lab-dots").stat().st_mtime_ns == before
     assert library.recent() == []

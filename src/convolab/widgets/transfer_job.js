@@ -13,6 +13,7 @@ function forget() {
 }
 
 export const address = (path) => `${window.path_prefix ?? ""}/transfer/${path}`;
+export const tile = (key) => address(`pictures/${key}/tile.jpg`);
 export const thumb = (key) => address(`pictures/${key}/thumb.jpg`);
 export const iterateAddress = (step, id = job.id, stamp = "") => address(`jobs/${id}/${step}.png${stamp ? `?v=${stamp}` : ""}`);
 

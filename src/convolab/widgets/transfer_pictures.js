@@ -1,7 +1,7 @@
 // The photo and the style pictures of a transfer: chosen from what is at hand, from files, dropped or pasted.
 import { h, setHidden, setText } from "./look.js";
 import { openMasks } from "./transfer_masks.js";
-import { address, thumb } from "./transfer_job.js";
+import { address, thumb, tile } from "./transfer_job.js";
 
 export default { render };
 
@@ -95,7 +95,7 @@ function render({ model, el }) {
 
   // ---- what is chosen ----
   function small(item, { chosen, label, onclick, onadd }) {
-    const image = h("img", { src: thumb(item.key), alt: item.title, loading: "lazy" });
+    const image = h("img", { src: tile(item.key), alt: item.title, loading: "lazy" });
     const pick = h("button.ct-small", { type: "button", "aria-label": `${label}: ${item.title}`, "aria-pressed": String(chosen), title: item.title, onclick }, image);
     if (!onadd || chosen) return pick;
     return h("span.ct-small-frame", {}, pick, h("button.ct-add", { type: "button", "aria-label": `Add ${item.title} as a further style`, title: "Blend it with the others", onclick: onadd }, "+"));

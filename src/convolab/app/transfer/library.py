@@ -34,6 +34,8 @@ RECENT = 12
 """Brought pictures that are offered again."""
 _PAINTED = "lab-"
 _PAINTED_SIDE = 512
+_TILE_SIDE = 128
+"""Pixels of the small pictures among which one chooses: painted directly in this size, ten times as fast."""
 _MASK = "mask-"
 _keeping = threading.Lock()
 _painting = {name: threading.Lock() for name in PAINTED}
@@ -107,6 +109,26 @@ def path(key: str) -> Path:
 def thumbnail(key: str) -> Path:
     """A JPEG with at most `THUMB_SIDE` pixels a side. DataError if there is no such picture."""
     return path(key).with_name("thumb.jpg")
+
+
+def tile(key: str) -> Path:
+    """A JPEG to choose by: the thumbnail, or, while a painted picture is not painted, a small painting of it.
+
+    DataError if there is no such picture.
+    """
+    name = key.removeprefix(_PAINTED)
+    if name == key or (_folder(entry(key).key) / "about.json").exists():
+        return thumbnail(key)
+    small = pictures_dir() / f".{key}.jpg"
+    if not small.exists():
+        try:
+            small.parent.mkdir(parents=True, exist_ok=True)
+            work = small.with_suffix(f".{threading.get_ident()}")
+            paint(name, _TILE_SIDE).save(work, "JPEG", quality=90)
+            work.replace(small)
+        except OSError as error:
+            raise DataError(f"The picture cannot be kept in {small.parent}: {why(error)}.") from None
+    return small
 
 
 def bring(content: bytes, name: str) -> dict[str, Any]:

@@ -29,6 +29,7 @@ def install() -> None:
     """Register the addresses. Called once, before serving."""
     app.post("/transfer/pictures")(bring)
     app.get("/transfer/pictures/{key}/thumb.jpg")(thumb)
+    app.get("/transfer/pictures/{key}/tile.jpg")(tile)
     app.get("/transfer/pictures/{key}/picture")(picture)
     app.get("/transfer/jobs/{run_id}/{step}.png")(iterate)
     app.get("/transfer/jobs/{run_id}/{step}.gram")(gram)
@@ -61,6 +62,11 @@ async def bring(request: Request, name: str = "", mask: bool = False) -> Respons
 def thumb(key: str) -> Response:
     """A small JPEG of a picture. A plain function: the server runs it in a thread."""
     return _file(lambda: library.thumbnail(key), "image/jpeg")
+
+
+def tile(key: str) -> Response:
+    """A JPEG to choose by, at once. A plain function: the server runs it in a thread."""
+    return _file(lambda: library.tile(key), "image/jpeg")
 
 
 def picture(key: str) -> Response:
