@@ -1,4 +1,4 @@
-"""What the tests of fast style transfer share: tiny styles with random weights, settings that take no time."""
+"""What the tests of fast style transfer share: tiny styles with random weights, quick settings."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def tiny_style(seed: int = 0, title: str = "Tiny", architecture: str = TINY) -> 
     """A style that was never learned, whose paintings differ clearly from photos."""
     network = TransformNetwork(architecture, seed)
     network.last.weight.data.mul_(10)
-    return Style(title.lower(), Card(title=title, architecture=architecture), network.eval().requires_grad_(False))
+    return Style(
+        title.lower(), Card(title=title, architecture=architecture), network.eval().requires_grad_(False)
+    )
 
 
 def put(folder: Path, name: str, seed: int = 0, **about: str) -> Path:

@@ -93,10 +93,23 @@ def _damaged(path: Path, what: str) -> None:
 @pytest.mark.parametrize(
     "what",
     [
-        "empty", "text", "pickle", "cut short", "header cut short", "huge header", "a picture", "another kind",
-        "no record", "newer", "no card", "odd architecture", "larger than it is", "other shapes", "no numbers",
+        "empty",
+        "text",
+        "pickle",
+        "cut short",
+        "header cut short",
+        "huge header",
+        "a picture",
+        "another kind",
+        "no record",
+        "newer",
+        "no card",
+        "odd architecture",
+        "larger than it is",
+        "other shapes",
+        "no numbers",
     ],
-)  # fmt: skip
+)
 def test_what_is_no_whole_style_is_refused_with_one_sentence(tmp_path: Path, what: str) -> None:
     path = tmp_path / "odd.safetensors"
     _damaged(path, what)
@@ -130,10 +143,13 @@ def shelf(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_styles_are_found_by_name_and_the_nearest_is_named(shelf: Path) -> None:
-    assert [(entry.name, entry.shipped) for entry in library.styles()] == [("wave", True), ("my-garden", False)]
+    assert [(entry.name, entry.shipped) for entry in library.styles()] == [
+        ("wave", True),
+        ("my-garden", False),
+    ]
     assert library.get_style("wave").card.title == "The Wave"
     assert library.get_style("my-garden") is library.get_style("my-garden")  # loaded once
-    with pytest.raises(NetworkError, match='no style "wvae".*Did you mean "wave"'):
+    with pytest.raises(NetworkError, match=r'no style "wvae".*Did you mean "wave"'):
         library.find_style("wvae")
     with pytest.raises(NetworkError, match="no style"):
         library.find_style("../../etc/passwd".replace("/", "-"))

@@ -15,7 +15,7 @@ import typer
 from convolab.cli.networks import JSON_OPTION
 from convolab.cli.options import spec_options
 from convolab.cli.output import console, fetching, print_json, print_table
-from convolab.errors import RunError, SettingsError
+from convolab.errors import DataError, RunError, SettingsError
 from convolab.style.fast.settings import LearnSettings
 from convolab.words import duration
 
@@ -133,8 +133,10 @@ def stylize(
     with screen:
         for item in stylize_all(jobs, order):
             if item.error:
+                if len(jobs) == 1:
+                    raise DataError(item.error)
                 failed += 1
-                screen.say(f"{item.source}: {item.error}" if len(jobs) > 1 else item.error)
+                console(to_stderr=True).print(item.error, markup=False)
             elif item.finished:
                 done.append(item)
                 if not json:
@@ -143,8 +145,8 @@ def stylize(
                 screen.show(item.text, item.fraction)
     if json:
         print_json({"outputs": [item.to_dict() for item in done], "failed": failed})
-    if failed and len(jobs) > 1:
-        screen.say(f"{failed} of {len(jobs)} could not be painted.")
+    if failed:
+        console(to_stderr=True).print(f"{failed} of {len(jobs)} could not be painted.", markup=False)
     return 2 if failed else 0
 
 
@@ -176,7 +178,9 @@ def _from_standard_input(inputs: list[str], order: Any, output: str, json: bool)
 
 @spec_options(LearnSettings, "settings")
 def learn_style(
-    painting: Annotated[Path | None, typer.Argument(help="The painting whose style is to be learned.")] = None,
+    painting: Annotated[
+        Path | None, typer.Argument(help="The painting whose style is to be learned.")
+    ] = None,
     photos: Annotated[
         Path | None, typer.Option(help="A folder with photos to learn from; more photos make it better.")
     ] = None,
@@ -204,9 +208,7 @@ def learn_style(
         with fetching() as progress:
             photo_sources.gather(photos, progress)
             weights.fetch_weights(settings.network, progress)
-        run_id = create_learning(
-            painting, settings, photos=photos, name=name, painter=painter, year=year
-        )
+        run_id = create_learning(painting, settings, photos=photos, name=name, painter=painter, year=year)
     else:
         run_id = _found(str(resume))
     folder = LearnFolder(run_id)
@@ -234,8 +236,8 @@ def _learned(run_id: str, end: LearnFinished, screen: _Screen, json: bool) -> in
         print_json({"job": run_id, **figures})
     elif end.name:
         screen.say(
-            f"Learned in {duration(end.seconds)} from {end.examples:,} parts of photos; on photos it never saw: "
-            f"style {end.style:.4f}, content {end.content:.3f}, together {end.total:.3f} "
+            f"Learned in {duration(end.seconds)} from {end.examples:,} parts of photos; on photos it never "
+            f"saw: style {end.style:.4f}, content {end.content:.3f}, together {end.total:.3f} "
             f"(the photos themselves {end.photo_total:.3f}).\n"
             f"Paint with it: convolab stylize PHOTO --style {end.name} -o OUT.png"
         )
@@ -318,8 +320,8 @@ class _Screen:
             resumed = f"resumed at step {event.step} · " if event.step else ""
             begun = f" · begins with {event.start}" if event.start else ""
             self.say(
-                f"{resumed}{event.parameters:,} weights · {event.photos} photos ({event.photos_from}){begun} · "
-                f"{event.device} · {event.precision} ({event.precision_reason}) · {event.threads} threads"
+                f"{resumed}{event.parameters:,} weights · {event.photos} photos ({event.photos_from}){begun} "
+                f"· {event.device} · {event.precision} ({event.precision_reason}) · {event.threads} threads"
             )
         elif isinstance(event, LearnStep):
             left = f" · {duration(event.seconds_left)} left" if event.seconds_left is not None else ""

@@ -1,10 +1,10 @@
 """Image transformation networks in one line of text: ``c5s1-16,d32,d64,R64x5,U32,U16,c5s1-3``.
 
-The notation is that of Johnson, Alahi and Fei-Fei (2016). ``c5s1-16``: a convolution of 16 filters of 5×5 with
-stride 1 · ``d32``: 32 filters of 3×3 with stride 2, which halve the picture · ``R64``: a residual block of two
-convolutions of 64 filters of 3×3 (``R64x5``: five of them) · ``U32``: each pixel becomes four equal ones, then 32
-filters of 3×3. After each comes instance normalisation and ReLU, but not after the last, which makes the
-colours.
+The notation is that of Johnson, Alahi and Fei-Fei (2016). ``c5s1-16``: a convolution of 16 filters of 5×5
+with stride 1 · ``d32``: 32 filters of 3×3 with stride 2, which halve the picture · ``R64``: a residual block
+of two convolutions of 64 filters of 3×3 (``R64x5``: five of them) · ``U32``: each pixel becomes four equal
+ones, then 32 filters of 3×3. After each comes instance normalisation and ReLU, but not after the last, which
+makes the colours.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ class Architecture:
         inputs, area = 3, 1.0
         for i, part in enumerate(self.parts):
             weights = inputs * part.filters * part.kernel**2
-            # Colours and what shows through of the photo come after the last convolution, norms after the others.
+            # Colours and what shows through of the photo come after the last convolution, norms after the
+            # others.
             norms = 9 if i == len(self.parts) - 1 else 4 * part.filters
             if part.kind == "residual":
                 found.append((2 * weights + 2 * norms, 2 * weights * area))
@@ -110,7 +111,8 @@ def _parts(word: str, text: str) -> list[Part]:
     if match is None:
         if re.fullmatch(r"u\d+(x\d+)?", word):
             raise NetworkError(
-                f"{word} would be a transposed convolution, which leaves a checkerboard; write {word.upper()}."
+                f"{word} would be a transposed convolution, which leaves a checkerboard; write "
+                f"{word.upper()}."
             )
         if "-" not in text and "," not in text and not re.search(r"\d", text):
             raise NetworkError(unknown("size of network", text, SIZES))

@@ -38,8 +38,8 @@ class _Band:
 def plan(network: TransformNetwork, height: int, width: int, memory_mb: int | None = None) -> int | None:
     """Rows of pixels in a band so that memory suffices, or None where the whole picture fits.
 
-    ``memory_mb`` bounds the whole process; None means most of what is free. SettingsError that says what would
-    fit if nothing does.
+    ``memory_mb`` bounds the whole process; None means most of what is free. SettingsError that says what
+    would fit if nothing does.
     """
     if memory_mb is None:
         available = SPARE * psutil.virtual_memory().available
@@ -159,7 +159,9 @@ class _Painting:
         made: Tensor = steps[-1].conv(x, self.padding)
         return made
 
-    def _tail(self, x: Tensor, band: _Band, steps: Sequence[Step], finish: bool = False) -> tuple[Tensor, int]:
+    def _tail(
+        self, x: Tensor, band: _Band, steps: Sequence[Step], finish: bool = False
+    ) -> tuple[Tensor, int]:
         """From the smallest maps through all steps; the last one without its norm, unless to the end."""
         x, scale, level = x[:, :, band.first : band.last], 1, len(self.sizes) - 1
         for count, step in enumerate(steps, 1):
@@ -207,7 +209,7 @@ class _Spread:
 
 
 def _parts(network: TransformNetwork) -> tuple[list[Step], list[Step | Residual], list[Step]] | None:
-    """Steps until the maps are smallest, those there, and those from there on; None if it is not so simple."""
+    """Steps until the maps are smallest, those there, those from there on; None if it is not so simple."""
     kinds = [part.kind if part.stride == 1 else "down" for part in network.architecture.parts[:-1]]
     modules = list(network.steps)
     if "down" not in kinds or "up" not in kinds:

@@ -88,8 +88,8 @@ class Done:
 def outputs_for(inputs: Sequence[Path], output: Path) -> list[tuple[Path, Path]]:
     """For each picture and video the file it becomes. DataError if they do not fit the output.
 
-    One file becomes one file, unless the output is a folder; folders and several files go into a folder, which
-    is made. Pictures keep their names, and their folders below the given one.
+    One file becomes one file, unless the output is a folder; folders and several files go into a folder,
+    which is made. Pictures keep their names, and their folders below the given one.
     """
     for path in inputs:
         if not path.exists():
@@ -134,7 +134,9 @@ def stylize_all(jobs: Sequence[tuple[Path, Path]], order: Order) -> Iterator[Don
     for number, (source, target) in enumerate(jobs):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            for done in _video(source, target, order) if is_video(source) else _picture(source, target, order):
+            for done in (
+                _video(source, target, order) if is_video(source) else _picture(source, target, order)
+            ):
                 whole = None if done.fraction is None else (number + done.fraction) / len(jobs)
                 yield Done(done.source, done.target, done.finished, "", done.text, whole, done.figures)
         except ConvolabError as error:
@@ -186,4 +188,6 @@ def _video(source: Path, target: Path, order: Order) -> Iterator[Done]:
         total = "" if at.frames is None else f" of {at.frames}"
         speed = f" · {at.frame / at.seconds:.1f} a second" if at.seconds > 1 else ""
         fraction = None if not at.frames else min(1.0, at.frame / at.frames)
-        yield Done(source, target, text=f"{source.name}: frame {at.frame}{total}{speed}{left}", fraction=fraction)
+        yield Done(
+            source, target, text=f"{source.name}: frame {at.frame}{total}{speed}{left}", fraction=fraction
+        )

@@ -21,8 +21,8 @@ def border_artefact(picture: Image.Image) -> float:
     """How much the border stands out: at most 1 where it changes no more than the interior does.
 
     For each edge: the largest mean change from one line to the next among its first `DEPTH` lines, over what
-    only 5 % of equally deep windows in the interior exceed. The value is that of the worst edge. DataError for
-    pictures of fewer than 64 pixels a side.
+    only 5 % of equally deep windows in the interior exceed. The value is that of the worst edge. DataError
+    for pictures of fewer than 64 pixels a side.
     """
     pixels = np.asarray(picture.convert("RGB"), np.float32)
     if min(pixels.shape[:2]) < 64:

@@ -1,9 +1,9 @@
 """The network as fast as two cores can: the same result, with fewer ways through memory.
 
-Between two convolutions PyTorch goes through the maps six times: means, variances, scaling, ReLU, padding. Here
-it is twice, by loops that Numba compiles; maps are written where the next convolution reads them, into memory
-that is used again for each picture. Wide residual blocks are convolved by Winograd's algorithm. Without Numba,
-`usable` says no and the network itself does the work.
+Between two convolutions PyTorch goes through the maps six times: means, variances, scaling, ReLU, padding.
+Here it is twice, by loops that Numba compiles; maps are written where the next convolution reads them, into
+memory that is used again for each picture. Wide residual blocks are convolved by Winograd's algorithm.
+Without Numba, `usable` says no and the network itself does the work.
 """
 
 from __future__ import annotations
@@ -91,7 +91,15 @@ class CpuPass:
                 kernels.frame(mid, 1, _MODES[padding])
                 y = self._convolve(module.second.conv, mid)
                 x = self._norm(
-                    f"{i}", module.second.norm, y, (rows, columns), strength, after, relu=False, skip=x, edge=edge
+                    f"{i}",
+                    module.second.norm,
+                    y,
+                    (rows, columns),
+                    strength,
+                    after,
+                    relu=False,
+                    skip=x,
+                    edge=edge,
                 )
             else:
                 assert isinstance(module, Step)
@@ -163,7 +171,13 @@ class CpuPass:
 
 def _border(module: Any) -> int:
     """Places that a module wants around the map."""
-    conv = module.first.conv if isinstance(module, Residual) else module.conv if isinstance(module, Step) else module
+    conv = (
+        module.first.conv
+        if isinstance(module, Residual)
+        else module.conv
+        if isinstance(module, Step)
+        else module
+    )
     return 1 if isinstance(conv, Up) else int(conv.border)
 
 

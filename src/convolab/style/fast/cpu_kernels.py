@@ -1,8 +1,8 @@
 """The loops of `convolab.style.fast.cpu`, compiled by Numba when first used, then kept on disk.
 
-All maps are (rows, columns, maps). Each loop does rows ``top`` … ``bottom`` - 1, so that threads share the work.
-``filters`` above 0 says that the map is still what `network.Up` makes: four maps side by side, one for each of the
-four places that a place becomes. The first ``offset`` rows and columns of a map are left out.
+All maps are (rows, columns, maps). Each loop does rows ``top`` … ``bottom`` - 1, so that threads share the
+work. ``filters`` above 0 says that the map is still what `network.Up` makes: four maps side by side, one for
+each of the four places that a place becomes. The first ``offset`` rows and columns of a map are left out.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def sums(x, offset, filters, width, top, bottom, out):  # type: ignore[no-untype
 def normalise(  # type: ignore[no-untyped-def]
     x, offset, filters, width, factor, shift, relu, skip, edge, out, border, top, bottom
 ):
-    """Write x · factor + shift into the middle of ``out``, with ReLU, or with ``skip`` added where it has maps.
+    """Write x · factor + shift into the middle of ``out``, with ReLU, or with ``skip`` added where it has
+    maps.
 
     ``out`` has ``border`` more places on each side, ``skip`` has ``edge``.
     """

@@ -1,7 +1,7 @@
 """A style as one file: the network's weights in half precision, and a card that says what it is.
 
-Safetensors with a JSON record; nothing in a file is run, and none that promises a network larger than itself, or
-of another shape, is built.
+Safetensors with a JSON record; nothing in a file is run, and none that promises a network larger than itself,
+or of another shape, is built.
 """
 
 from __future__ import annotations
@@ -107,7 +107,9 @@ def save_style(path: str | Path, network: TransformNetwork, card: Card) -> None:
     for name, tensor in network.state_dict().items():
         half = tensor.detach().half()
         if not bool(torch.isfinite(half).all()):
-            raise NetworkError("The weights are not finite numbers of half precision, so they were not saved.")
+            raise NetworkError(
+                "The weights are not finite numbers of half precision, so they were not saved."
+            )
         tensors[name] = half
     record = {"version": VERSION, "card": card.model_dump(exclude_defaults=True)}
     try:

@@ -56,8 +56,8 @@ def create_learning(
 ) -> str:
     """Make a job that learns a style, queued and ready for `execute_learning` or `Queue.submit`; its id.
 
-    ``photos`` is a folder. DataError if the painting cannot be read or the folder has no pictures: what cannot
-    be learned never becomes a job.
+    ``photos`` is a folder. DataError if the painting cannot be read or the folder has no pictures: what
+    cannot be learned never becomes a job.
     """
     from convolab.style.fast.photo_sources import photos_in
     from convolab.style.pictures import read_picture
@@ -96,7 +96,9 @@ def execute_learning(
         if folder.written_state().state == "finished" and (end := last_finish(folder)):
             return end
         before = take_up(folder, keep_wishes)
-        return perform(_Work(folder), before, on_event or (lambda _: None))
+        end = perform(_Work(folder), before, on_event or (lambda _: None))
+        # As it was written down, with the name that the style was given.
+        return None if end is None else last_finish(folder)
 
 
 def last_finish(folder: LearnFolder) -> LearnFinished | None:
@@ -235,7 +237,9 @@ class LearnRecorder(Journal):
         from convolab.style.fast.library import add_style
 
         assert self.learning is not None
-        if not self.learning.step or self.learning.place:  # of many that learn together the first one keeps it
+        if (
+            not self.learning.step or self.learning.place
+        ):  # of many that learn together the first one keeps it
             return ""
         style = self.learning.style()
         try:

@@ -1,8 +1,9 @@
 """The folder of a style that is being learned: what was asked for, the painting, and the previews.
 
 Beside what every job's folder holds (`convolab.runs.job_folder`): ``learning.json`` what was asked for ·
-``painting`` a copy of it · ``photos.png`` the photos that are held out, side by side · ``previews/000120.png``
-the same photos as they were painted after 120 steps · ``style.safetensors`` what came of it.
+``painting`` a copy of it · ``photos.png`` the photos that are held out, side by side ·
+``previews/000120.png`` the same photos as they were painted after 120 steps · ``style.safetensors`` what came
+of it.
 """
 
 from __future__ import annotations
@@ -100,7 +101,8 @@ class LearnFolder(JobFolder):
             raise RunError(f"There is no style being learned {self.run_id} in {learning_dir()}.") from None
         except (OSError, ValidationError) as error:
             raise RunError(
-                f"The style {self.run_id} cannot be read: {self.spec_name} in its folder {self.path} is damaged."
+                f"The style {self.run_id} cannot be read: {self.spec_name} in its folder {self.path} is "
+                "damaged."
             ) from error
 
     def previews(self) -> list[int]:

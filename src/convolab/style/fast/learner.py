@@ -23,6 +23,7 @@ from convolab.errors import SettingsError, TrainingError
 from convolab.style.fast import parallel
 from convolab.style.fast.architecture import parse
 from convolab.style.fast.network import TransformNetwork, padded
+from convolab.style.fast.optimizers import BETAS, Muon
 from convolab.style.fast.photo_sources import Gathered, gather, preview_scenes
 from convolab.style.fast.photos import PHOTO_AREA, Parts, opened, split
 from convolab.style.fast.settings import LearnSettings
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 KIND = "convolab style being learned"
 WARM_UP = 20
 """Steps until the learning rate is reached."""
-BETAS = (0.9, 0.99)
 AVERAGED = 0.995
 """What is kept is a mean of the weights over about the last 1/(1 − this) steps, fewer at the beginning."""
 FULL = 0.7
@@ -53,7 +53,7 @@ STABLE_NOISE = 0.02
 
 
 class Learner:
-    """All that is known between two steps. ConvolabError with one sentence if the parts do not fit together."""
+    """All that is known between two steps. ConvolabError with a sentence if the parts do not fit together."""
 
     def __init__(
         self,
@@ -88,7 +88,12 @@ class Learner:
         self.model = TransformNetwork(parse(settings.architecture), settings.seed).to(self.device)
         self.average: TransformNetwork = copy.deepcopy(self.model)
         """The mean of the weights over the last steps: what is kept."""
-        self.optimizer = torch.optim.Adam(self.model.parameters(), settings.learning_rate, BETAS)
+        rate = settings.learning_rate
+        self.optimizer: torch.optim.Optimizer = (
+            Muon(self.model, rate)
+            if settings.optimizer == "muon"
+            else torch.optim.Adam(self.model.parameters(), rate, BETAS)
+        )
         self.step = 0
         self.examples = 0
         self.seconds = 0.0
@@ -109,7 +114,7 @@ class Learner:
         return self._target
 
     def painting_size(self) -> tuple[int, int]:
-        """(width, height) at which the painting is looked at: with stroke size 1 it has the area of a photo."""
+        """(width, height) at which the painting is looked at: with stroke size 1 the area of a photo."""
         width, height = self.painting.size
         scale = self.settings.stroke_size * math.sqrt(PHOTO_AREA / (width * height))
         least = max(32, self.features.smallest(self.settings.style_names))
@@ -134,7 +139,7 @@ class Learner:
     # ---------------------------------------------------------------- one step
 
     def learn(self, parts: Sequence[Tensor], fraction: float) -> Differences:
-        """Change the weights once, by parts of photos (1, 3, side, side); ``fraction`` of the plan is done."""
+        """Change the weights once, by parts of photos (1, 3, side, side); ``fraction``: how much is done."""
         rate = self.rate(fraction)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -183,7 +188,7 @@ class Learner:
         return total, differences, strength
 
     def _unrest(self, part: Tensor, painted: Tensor, strength: float, random: np.random.Generator) -> Tensor:
-        """How much the painting changes when its photo is moved a little and noised, relative to its contrast."""
+        """How much the painting changes when its photo is moved and noised, relative to its contrast."""
         down, across = (int(shift) for shift in random.integers(-STABLE_SHIFT, STABLE_SHIFT + 1, 2))
         height, width = part.shape[2:]
         top, left = STABLE_SHIFT + down, STABLE_SHIFT + across
@@ -192,7 +197,10 @@ class Learner:
         again = self.model(moved + torch.from_numpy(noise).to(self.device), strength)
         # Place (i, j) of the second painting shows what (i + down, j + across) of the first one shows.
         rows = slice(max(0, down), height + min(0, down)), slice(max(0, -down), height + min(0, -down))
-        columns = slice(max(0, across), width + min(0, across)), slice(max(0, -across), width + min(0, -across))
+        columns = (
+            slice(max(0, across), width + min(0, across)),
+            slice(max(0, -across), width + min(0, -across)),
+        )
         first, second = painted[:, :, rows[0], columns[0]], again[:, :, rows[1], columns[1]]
         return (first - second).square().mean() / painted.detach().var().clamp_min(1e-3)
 
@@ -289,7 +297,7 @@ class Learner:
         for name, parameter in self.model.named_parameters():
             moments: dict[str, Any] = {
                 part: torch.empty_like(parameter).copy_(tensors[f"{part}.{name}"])
-                for part in ("exp_avg", "exp_avg_sq")
+                for part in ("exp_avg", "exp_avg_sq", "momentum")
                 if f"{part}.{name}" in tensors
             }
             if moments:

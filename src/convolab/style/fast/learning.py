@@ -55,10 +55,10 @@ Verdict = Literal["go on", "stop", "release"]
 class Learning(Learner):
     """One style being learned, steered by a control and reported as events.
 
-    ``painting`` is any picture that Pillow reads; ``photos`` come from `gather`. With ``checkpoint_path`` all that
-    is needed to go on is saved there at pauses, at the end, and every ``checkpoint_every`` seconds of learning;
-    if such a file is there already, learning goes on from it, with the same result as without an interruption
-    (on the CPU in fp32, with a number of steps).
+    ``painting`` is any picture that Pillow reads; ``photos`` come from `gather`. With ``checkpoint_path`` all
+    that is needed to go on is saved there at pauses, at the end, and every ``checkpoint_every`` seconds of
+    learning; if such a file is there already, learning goes on from it, with the same result as without an
+    interruption (on the CPU in fp32, with a number of steps).
 
     Raises ConvolabError with one sentence if the parts do not fit together.
     """
@@ -104,8 +104,8 @@ class Learning(Learner):
             if not is_out_of_memory(error):
                 raise
             raise SettingsError(
-                f"There is not enough memory to learn from parts of {self.settings.crop} pixels; choose smaller "
-                "ones, or a smaller network."
+                f"There is not enough memory to learn from parts of {self.settings.crop} pixels; choose "
+                "smaller ones, or a smaller network."
             ) from error
         finally:
             self._running = False

@@ -41,7 +41,9 @@ def styles() -> list[Entry]:
             with contextlib.suppress(NetworkError, OSError):
                 if not path.name.startswith("."):
                     stamp = path.stat()
-                    found.append(Entry(path.stem, path, shipped, _card(path, stamp.st_mtime_ns, stamp.st_size)))
+                    found.append(
+                        Entry(path.stem, path, shipped, _card(path, stamp.st_mtime_ns, stamp.st_size))
+                    )
     return found
 
 
@@ -56,7 +58,7 @@ def style_names() -> list[str]:
 
 
 def find_style(name: str | Path) -> Entry:
-    """A style by its name, or by the path of its file. NetworkError that names the nearest if there is none."""
+    """A style by its name, or by the path of its file. NetworkError that names the nearest."""
     text = str(name)
     path = Path(text)
     if path.suffix == ENDING or len(path.parts) > 1:
@@ -159,7 +161,9 @@ def remove_style(name: str) -> None:
 def _own(name: str) -> Entry:
     entry = find_style(name)
     if entry.shipped or entry.path.parent != styles_dir():
-        raise NetworkError(f"{entry.name} came with the lab and stays as it is; only your own can be changed.")
+        raise NetworkError(
+            f"{entry.name} came with the lab and stays as it is; only your own can be changed."
+        )
     return entry
 
 
@@ -172,5 +176,7 @@ def _lock() -> FileLock:
     try:
         styles_dir().mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise NetworkError(f"{styles_dir()} cannot be made: {(error.strerror or str(error)).lower()}.") from None
+        raise NetworkError(
+            f"{styles_dir()} cannot be made: {(error.strerror or str(error)).lower()}."
+        ) from None
     return FileLock(styles_dir() / ".lock", thread_local=False)

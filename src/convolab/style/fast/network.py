@@ -1,10 +1,10 @@
 """The image transformation network: a photo in, a painting out, in one pass; strength is an input.
 
-Against checkerboards it enlarges by repeating pixels instead of transposed convolutions (Odena and others, 2016),
-against framed pictures it pads by reflection, and its norms are of each picture on its own (Ulyanov and others,
-2016). Two things are its own: how much of the photo shows through is learned, so that learning begins near the
-photo and not in grey; and all norms depend on the strength, so that half a strength is a lighter painting,
-not a painting over which the photo was laid (after Babaeizadeh and Ghiasi, 2018).
+Against checkerboards it enlarges by repeating pixels instead of transposed convolutions (Odena and others,
+2016), against framed pictures it pads by reflection, and its norms are of each picture on its own (Ulyanov
+and others, 2016). Two things are its own: how much of the photo shows through is learned, so that learning
+begins near the photo and not in grey; and all norms depend on the strength, so that half a strength is a
+lighter painting, not a painting over which the photo was laid (after Babaeizadeh and Ghiasi, 2018).
 """
 
 from __future__ import annotations
@@ -95,9 +95,7 @@ class Norm(nn.Module):
         weakness = 1 - strength
         return self.scale + weakness * self.weak_scale, self.shift + weakness * self.weak_shift
 
-    def forward(
-        self, x: Tensor, strength: float, relu: bool, statistics: Statistics | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, strength: float, relu: bool, statistics: Statistics | None = None) -> Tensor:
         """(N, C, H, W) to the same shape. ``statistics`` of a whole picture are used for a part of it."""
         scale, shift = self.at(strength)
         if statistics is None:
@@ -130,8 +128,8 @@ _SUMS = torch.tensor([[[1.0, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]])
 class Up(nn.Module):
     """Each place becomes four equal ones, then a 3×3 convolution: computed without the larger map.
 
-    Of nine weights several meet the same value. Their sums are four 2×2 kernels on the small map, one for each
-    of the four new places: 4/9 of the multiplications, and the same result.
+    Of nine weights several meet the same value. Their sums are four 2×2 kernels on the small map, one for
+    each of the four new places: 4/9 of the multiplications, and the same result.
     """
 
     def __init__(self, inputs: int, part: Part) -> None:

@@ -1,7 +1,7 @@
 """Painting with styles that were learned: one pass for a picture of any size, as fast as this machine can.
 
-A `Painter` is made once for a style, or for several with their shares, and then used for many pictures: it has
-chosen the number format, holds the weights where they are used, and says how it is to be warmed up.
+A `Painter` is made once for a style, or for several with their shares, and then used for many pictures: it
+has chosen the number format, holds the weights where they are used, and says how it is to be warmed up.
 """
 
 from __future__ import annotations
@@ -113,14 +113,17 @@ class Painter:
         photo = photo.to(self.device)
         result: Tensor | None = None
         for share, style in self.styles:
-            painted = self._paint(style.network, photo, strength)
+            painted = self._paint(style.network, photo, strength).clamp(0, 1)
+            if len(self.styles) == 1:
+                return painted
             result = painted * share if result is None else result.add_(painted, alpha=share)
         assert result is not None
-        return result.clamp_(0, 1)
+        return result
 
+    @torch.inference_mode()
     def frame(self, pixels: np.ndarray, strength: float = 1.0) -> np.ndarray:
         """uint8 (H, W, 3) to the same: a frame of a video or a camera."""
-        photo = torch.from_numpy(pixels).permute(2, 0, 1)[None].float().div_(255)
+        photo = torch.from_numpy(np.array(pixels, np.float32)).permute(2, 0, 1)[None].div_(255)
         painted = self(photo, strength)
         done = painted.mul_(255).add_(0.5).to(torch.uint8)[0].permute(1, 2, 0)
         return np.ascontiguousarray(done.cpu().numpy())
@@ -174,7 +177,9 @@ def choose(network: TransformNetwork, wanted: Literal["auto", "fp32", "bf16"] = 
         return Precision("fp32", f"bf16 gives wrong results on this machine (relative error {error:.2g})")
     if ratio < WORTH_IT:
         return Precision("fp32", f"bf16 is only {ratio:.1f} times as fast here")
-    return Precision("bf16", f"{ratio:.1f} times as fast as fp32 here, and verified to agree within {error:.1%}")
+    return Precision(
+        "bf16", f"{ratio:.1f} times as fast as fp32 here, and verified to agree within {error:.1%}"
+    )
 
 
 def share_text(shares: Sequence[tuple[float, Style]]) -> str:

@@ -1,8 +1,8 @@
 """Learning one style on many machines: each learns from photos of its own, slopes are averaged at each step.
 
 Start the same command on each machine by PyTorch's launcher, which tells the processes of each other:
-``torchrun --nnodes 4 --nproc-per-node 1 --rdzv-endpoint HOST:29500 -m convolab learn-style …``. A batch is then
-as many times larger. The first process reports, saves, and decides when it ends.
+``torchrun --nnodes 4 --nproc-per-node 1 --rdzv-endpoint HOST:29500 -m convolab learn-style …``. A batch is
+then as many times larger. The first process reports, saves, and decides when it ends.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, distributed
 
 
 def join() -> tuple[int, int]:
-    """This process's place and how many there are: (0, 1) on its own; joins those that were launched with it."""
+    """This process's place and how many there are, (0, 1) on its own; joins those launched with it."""
     if not distributed.is_available():
         return 0, 1
     if not distributed.is_initialized():

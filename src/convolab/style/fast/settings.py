@@ -127,6 +127,12 @@ class LearnSettings(Spec):
         step=1,
         group="optimizer",
     )
+    optimizer: Literal["muon", "adam"] = knob(
+        "muon",
+        "Optimizer",
+        "Muon changes all directions of a convolution's weights alike; Adam each weight on its own.",
+        group="optimizer",
+    )
     learning_rate: float = knob(
         0.002,
         "Learning rate",

@@ -37,7 +37,7 @@ def start_weights(name: str, architecture: Architecture) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def nearest_style(learner: Learner) -> str:
-    """The style of the same architecture that does best what the learner is to learn; empty if none has it."""
+    """The style of the same architecture that does best what is to be learned; empty if none has it."""
     parts = learner.model.architecture.parts
     best, least = "", float("inf")
     for entry in styles():

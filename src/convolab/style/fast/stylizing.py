@@ -1,7 +1,7 @@
 """Restyling pictures: one style, several mixed, one after the other, or one again and again.
 
-For the assignment's three questions every picture on the way is kept. Between two filters a picture is rounded
-to 8 bits a channel, so a chain is exactly what one gets by saving each picture and opening it again.
+For the assignment's three questions every picture on the way is kept. Between two filters a picture is
+rounded to 8 bits a channel, so a chain is exactly what one gets by saving each picture and opening it again.
 """
 
 from __future__ import annotations
@@ -44,10 +44,11 @@ def stylize(
 ) -> Image.Image:
     """A picture as a style paints it.
 
-    ``style``: the name of a style of the library, its file, or several with shares (``"wave:0.3,scream:0.7"`` or
-    a dict). ``strength``: 0 is the photo, 1 the painting. ``size``: long side in pixels at which it is painted;
-    None keeps the picture's own. ``repeat``: so many times one after the other; ``then``: other styles after it.
-    ``padding``: what the network sees beyond the edge. Raises ConvolabError with one sentence.
+    ``style``: the name of a style of the library, its file, or several with shares (``"wave:0.3,scream:0.7"``
+    or a dict). ``strength``: 0 is the photo, 1 the painting. ``size``: long side in pixels at which it is
+    painted; None keeps the picture's own. ``repeat``: so many times one after the other; ``then``: other
+    styles after it. ``padding``: what the network sees beyond the edge. Raises ConvolabError with one
+    sentence.
     """
     options = {"repeat": repeat, "then": then, "padding": padding, "memory_mb": memory_mb}
     return stylize_steps(image, style, strength, size, preserve_color=preserve_color, **options)[-1].picture  # type: ignore[arg-type]
@@ -115,7 +116,8 @@ def sized(photo: Image.Image, size: int | None) -> Image.Image:
     width, height = fitted(photo.width, photo.height, size)
     if width * height > MOST_PIXELS:
         raise SettingsError(
-            f"{width}×{height} are more than {MOST_PIXELS // 1_000_000} million pixels; choose a smaller size."
+            f"{width}×{height} are more than {MOST_PIXELS // 1_000_000} million pixels; choose a smaller "
+            "size."
         )
     return photo if (width, height) == photo.size else photo.resize((width, height), Image.Resampling.LANCZOS)
 

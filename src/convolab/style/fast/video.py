@@ -1,8 +1,8 @@
 """Restyling videos: frame by frame, sound kept, in parts that outlive an interruption.
 
-The painted frames are encoded into short parts in a folder beside the target. Whatever ends the work - Ctrl-C, a
-killed process, a full disk -, the finished parts stay, and the same call goes on after them. At the end the
-parts are joined without encoding them again, with the sound of the source, and the folder goes.
+The painted frames are encoded into short parts in a folder beside the target. Whatever ends the work -
+Ctrl-C, a killed process, a full disk -, the finished parts stay, and the same call goes on after them. At the
+end the parts are joined without encoding them again, with the sound of the source, and the folder goes.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def restyle_video(
 ) -> Iterator[VideoProgress]:
     """Paint a video; yields how far it is. The target has as many frames, at the same times, and the sound.
 
-    ``size`` is the long side in pixels; ``start`` and ``seconds`` choose a part, for a look beforehand. Raises
-    DataError with one sentence: a file without video, a disk that is full (what is done is kept).
+    ``size`` is the long side in pixels; ``start`` and ``seconds`` choose a part, for a look beforehand.
+    Raises DataError with one sentence: a file without video, a disk that is full (what is done is kept).
     """
     source, target = Path(source), Path(target)
     if target.suffix.lower() not in TARGETS:
@@ -97,8 +97,8 @@ def restyle_video(
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             why = "the disk is full" if full else (error.strerror or str(error)).lower()
             raise DataError(
-                f"{target} cannot be written: {why}. The first {work.kept()} frames are kept in {work.folder}; "
-                "make room and do the same again to go on."
+                f"{target} cannot be written: {why}. The first {work.kept()} frames are kept in "
+                f"{work.folder}; make room and do the same again to go on."
             ) from error
 
 
