@@ -54,7 +54,10 @@ def test_what_gets_worse_says_from_where() -> None:
     found = plateau(points((1, 0.5), (2, 0.6), (3, 0.6), (4, 0.5), (5, 0.3)))
     assert found is not None
     assert (found.value, found.falls_at) == (2, 4)
-    assert "From 4 on it is worse" in found.words
+    assert "from 4 on by more than the noise" in found.words
+    flat = plateau(points((1, 0.5), (2, 0.6), (3, 0.605), (4, 0.5)))
+    assert flat is not None
+    assert "From 4 on it is worse" in flat.words
     peak = plateau(points((1, 0.5), (2, 0.6), (3, 0.4), (4, 0.3)))
     assert peak is not None
     assert (peak.value, peak.falls_at, peak.gain) == (2, 3, 0)

@@ -52,6 +52,11 @@ class Plateau:
         """That in a sentence."""
         if self.value is None:
             return "No plateau among these values: accuracy still rises at the largest."
+        if self.falls_at is not None and not self.gain:
+            return (
+                f"Best at {self.value:g}: more is worse, from {self.falls_at:g} on by more than the noise of "
+                f"{100 * self.noise:.1f} percentage points."
+            )
         sentence = (
             f"Plateau from {self.value:g}: more brings at most {100 * self.gain:.1f} percentage points, "
             f"less than the noise of {100 * self.noise:.1f}."
