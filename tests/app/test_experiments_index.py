@@ -1,4 +1,4 @@
-"""The room Experiments without a browser: the index of runs, notes, addresses, differences, what is asked of it."""
+"""The room Experiments without a browser: the index of runs, notes, addresses, differences."""
 
 from __future__ import annotations
 

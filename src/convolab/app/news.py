@@ -84,8 +84,8 @@ async def news(asked: Mapping[str, str], local: bool = True) -> dict[str, Any]:
 
     ``asked`` holds ``tab`` and ``source`` (what it shows), then for each panel in sight what it has already:
     ``s`` status, ``c`` curves, ``m`` confusion matrix, ``p`` predictions, ``f`` filters, ``j`` jobs,
-    ``t`` a style transfer, ``g`` a grid of them, ``r`` the table of runs, ``v`` variants or repeats, ``w`` a sweep,
-    ``k`` the challenge.
+    ``t`` a style transfer, ``g`` a grid of them, ``r`` the table of runs, ``v`` variants or repeats,
+    ``w`` a sweep, ``k`` the challenge.
     ``local``: whether the browser is on this machine.
     """
     source = asked.get("source", "")

@@ -65,6 +65,7 @@ function range(values, { zero = false, most = Infinity, least = -Infinity } = {}
   const gap = (high - low || Math.abs(high) || 1) * 0.12;
   return [Math.max(least, zero ? 0 : low - gap), Math.min(most, high + gap)];
 }
+const round = (v) => `${+(100 * v).toFixed(1)} %`;
 const picture = (width, height, label) => svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label });
 
 // Values against what was varied: points are { label, value (mean), values (single runs) }; `mark` is the index of
@@ -80,7 +81,7 @@ export function variedPlot(width, { points, title, yLabel, format, share = false
   const [low, high] = range(all, share ? { most: 1, least: 0 } : { zero: true });
   const { px, py, inner } = axes(root, width, height, {
     x: { low: -0.5, high: points.length - 0.5, marks: points.map((point, i) => [i, point.label]), label: title },
-    y: { low, high, format: share ? (v) => percent(v) : short, label: yLabel },
+    y: { low, high, format: share ? round : short, label: yLabel },
     top: 20,
   });
   if (mark >= 0) {
@@ -109,7 +110,7 @@ export function spreadPlot(width, spread, labels) {
   const height = 120;
   const [low, high] = range([...spread.values, ...spread.interval], { most: 1, least: 0 });
   const root = picture(width, height, `Test accuracy of ${spread.values.length} seeds: mean ${percent(spread.mean, 2)}, 95 % interval ${percent(spread.interval[0], 2)} to ${percent(spread.interval[1], 2)}`);
-  const { px } = axes(root, width, height, { x: { low, high, format: (v) => percent(v), label: "test accuracy" }, y: { low: 0, high: 1, format: () => "" }, left: 12, top: 0 });
+  const { px } = axes(root, width, height, { x: { low, high, format: round, label: "test accuracy" }, y: { low: 0, high: 1, format: () => "" }, left: 12, top: 0 });
   const y = 44;
   root.append(svg("rect", { x: px(spread.interval[0]), y: y - 18, width: Math.max(1, px(spread.interval[1]) - px(spread.interval[0])), height: 36, fill: look.accent, opacity: 0.16 }));
   root.append(svg("line", { x1: px(spread.mean), x2: px(spread.mean), y1: y - 22, y2: y + 22, stroke: look.accent, "stroke-width": 2 }));

@@ -165,7 +165,7 @@ function render({ model, el }) {
     setHidden(compare, !found.trials.some((one) => one.accuracy != null));
     lines.replaceChildren(
       found.trials.length
-        ? table(head(), ordered().map((one) => ({ attributes: { "data-best": String(one.number === found.best), "data-trial": one.number }, cells: [linkTo(one), stateMark(one.state, one.fraction, one.reason), ...plainLine(one).slice(2)] })), [2, ...found.space.map((axis, i) => (axis.kind === "choice" ? -1 : 3 + i)), 3 + found.space.length, 4 + found.space.length])
+        ? table(head(), ordered().map((one) => ({ attributes: { "data-best": String(one.number === found.best), "data-trial": one.number }, cells: [linkTo(one), stateMark(one.state, one.fraction, one.reason), ...plainLine(one).slice(2)] })), [2, ...found.space.map((axis, i) => (axis.kind === "choice" && axis.choices.some((one) => typeof one !== "number") ? -1 : 3 + i)), 3 + found.space.length, 4 + found.space.length])
         : h("p.cl-muted", {}, "The first trial is being made."),
     );
     const known = shares();

@@ -106,7 +106,10 @@ function render({ model, el }) {
     another.value = "";
     drawForm();
   }
-  const values = () => [...(proposal()?.values ?? []), ...own];
+  const values = () => {
+    const all = [...(proposal()?.values ?? []), ...own];
+    return all.every((value) => Number.isFinite(Number(value))) ? all.sort((a, b) => a - b) : all;
+  };
   const wanted = () => values().filter((value) => chosen.has(value));
   function drawForm() {
     setHidden(makeVariants, kind !== "variants");

@@ -1,4 +1,4 @@
-"""The challenge for the room: taken, watched, made a score when its time is over; scores exchanged and repeated."""
+"""The challenge for the room: taken, watched, made a score at its end; scores exchanged and repeated."""
 
 from __future__ import annotations
 
@@ -55,9 +55,10 @@ _started: set[str] = set()
 
 
 async def start(wanted: dict[str, Any]) -> dict[str, Any]:
-    """Take the challenge; the run's id, or ``{"waiting": sentence}`` while its images are fetched. ConvolabError.
+    """Take the challenge; the run's id, or ``{"waiting": sentence}`` while its images are fetched.
 
     ``base`` is ``starter``, the name of a preset, or the id of a run whose network and settings are taken.
+    ConvolabError with one sentence.
     """
     from nicegui import run
 
@@ -70,7 +71,9 @@ async def start(wanted: dict[str, Any]) -> dict[str, Any]:
     assert recipe is not None
     target = positive(wanted.get("target") or 100 * TARGET, "The target") / 100
     name = str(wanted.get("name") or "").strip()[:100]
-    run_id = await run.io_bound(start_challenge, recipe, minutes, target=target, name=name, executor=queue)
+    run_id = await run.io_bound(
+        lambda: start_challenge(recipe, minutes, target=target, name=name, executor=queue)
+    )
     _started.add(str(run_id))
     JOBS.look_again()
     INDEX.look_again()
@@ -142,7 +145,7 @@ def remove(score_id: str) -> dict[str, Any]:
 
 
 def news(asked: str) -> tuple[dict[str, Any] | None, bool]:
-    """What is new since ``run~version``: the score table, and the challenge that is under way or was asked for.
+    """What is new since ``run~version``: the scores, and the challenge that is under way or was asked for.
 
     Off the event loop.
     """

@@ -15,12 +15,12 @@ from convolab.runs.store import delete, rename
 
 
 def about(run_id: str) -> dict[str, Any]:
-    """Addresses that show a run, and the data sets that it can be tested on. RunError if it is not here."""
+    """Addresses that show a run, and the data sets that it can be tested on. RunError if it is gone."""
     folder = RunFolder(run_id)
     if not folder.exists:
         raise RunError(
-            "Only the record of runs knows this run; its folder is on another machine, and with it all but its "
-            "figures."
+            "Only the record of runs knows this run: its folder, and with it all but its figures, is on "
+            "another machine."
         )
     spec = folder.spec()
     return {

@@ -157,7 +157,7 @@ def _answers(run_id: str, dataset: str, work: _Work) -> Outputs:
 
 
 def reached(run_id: str, accuracy: float) -> dict[str, Any]:
-    """When a run was first measured with at least this accuracy, in words. RunError if there is no such run."""
+    """When a run was first measured with at least this accuracy, in words. RunError if it is gone."""
     from convolab.runs import curves
 
     found = curves(run_id).reached(accuracy)

@@ -1,4 +1,4 @@
-"""The room Experiments: all runs in one table with their curves; variants, sweeps and the challenge beside it."""
+"""The room Experiments: all runs in one table with their curves; variants, sweeps and the challenge."""
 
 # No "from __future__ import annotations" here: NiceGUI finds PageArguments by its annotation as an object.
 import json

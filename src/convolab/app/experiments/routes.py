@@ -60,7 +60,7 @@ async def about(run: str) -> Response:
 
 async def compared(runs: str) -> Response:
     """How some runs differ."""
-    return await _answer(differences.differences, _ids(runs))
+    return await _answer(lambda: differences.differences(_ids(runs)))
 
 
 async def layers(first: str, second: str) -> Response:

@@ -134,7 +134,7 @@ def _drive(sweep: Sweep, queue: Any) -> None:
 
 
 async def act(sweep_id: str, action: str, more: Any = None) -> dict[str, Any]:
-    """Stop a sweep with its trials put aside, continue it (with ``more`` trials), or forget it. ConvolabError."""
+    """Stop a sweep, continue it (with ``more`` trials), or forget it. ConvolabError with one sentence."""
     from nicegui import run
 
     if action == "stop":

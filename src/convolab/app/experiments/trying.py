@@ -31,7 +31,7 @@ _MOVING = ("running", "queued")
 
 
 def offered(run_id: str) -> dict[str, Any]:
-    """What can be varied of a run, with values worth trying. ConvolabError if it is not in this lab's folder."""
+    """What can be varied of a run, with values worth trying. ConvolabError if it is not here."""
     spec = RunFolder(run_id).spec()
     found = [
         {
@@ -151,7 +151,7 @@ def _shown(experiment: Experiment, summary: Summary) -> dict[str, Any]:
 
 
 async def act(experiment_id: str, action: str) -> dict[str, Any]:
-    """Stop all runs of an experiment, go on with those that were interrupted, or forget which belong together.
+    """Stop all runs of an experiment, go on with interrupted ones, or forget that they belong together.
 
     ConvolabError, ExperimentError for something else.
     """

@@ -1,0 +1,292 @@
+"""The room Experiments as a person uses it: from one run to variants, a sweep, the challenge, comparison."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from visiting import DESKTOP, PHONE, Lab, open_room, screenshot
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Locator, Page
+
+pytestmark = pytest.mark.browser
+
+HERE = Path(__file__).resolve().parent
+PATIENCE = 120_000
+"""Milliseconds; generous, for machines that are busy with other things."""
+LAYERS = [
+    {"type": "Conv2d", "out_channels": 4, "kernel_size": 3, "padding": 1},
+    {"type": "ReLU"},
+    {"type": "MaxPool2d", "kernel_size": 2},
+    {"type": "Flatten"},
+    {"type": "Linear", "out_features": 3},
+]
+
+
+@pytest.fixture(scope="module")
+def trained_lab(tmp_path_factory: pytest.TempPathFactory, shapes_folder: Path) -> Iterator[Lab]:
+    """A lab with a small data set of its own and one run of a small network on it."""
+    from convolab.datasets import import_images
+    from convolab.networks import Network
+    from convolab.runs import create_run, execute
+    from convolab.training.settings import TrainingSettings
+
+    home = tmp_path_factory.mktemp("experiments") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONVOLAB_HOME", str(home))
+        patch.setenv("CONVOLAB_DATA", str(home / "datasets"))
+        import_images(shapes_folder, "shapes", size=16, color=False)
+        network = Network.model_validate({"input_shape": (1, 16, 16), "name": "small", "layers": LAYERS})
+        settings = TrainingSettings(
+            examples=720, batch_size=8, learning_rate=0.05, evaluate_every=144, device="cpu"
+        )
+        execute(create_run("shapes", network, settings, name="first"))
+        running = Lab(home).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def room(trained_lab: Lab, visitor: BrowserContext) -> Iterator[Page]:
+    """The room with its table; complains about exceptions of the lab."""
+    before = len(trained_lab.errors())
+    page = visitor.new_page()
+    page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+    open_room(page, trained_lab, "/experiments")
+    page.locator(".cx[data-ready]").wait_for()
+    yield page
+    assert trained_lab.errors()[before:] == []
+
+
+def view(page: Page, name: str) -> Locator:
+    """One part of the room, shown."""
+    page.get_by_role("group", name="Part of the room").get_by_role("button", name=name).click()
+    part = page.locator(f"[data-view={name.lower()}]")
+    part.locator(".cx > *").first.wait_for(state="attached")
+    return part
+
+
+def row(page: Page, name: str) -> Locator:
+    """The line of the run of this name."""
+    called = page.locator(".cx-name > span:first-child", has_text=re.compile(f"^{re.escape(name)}$"))
+    return page.locator(".cx-window .cx-row", has=called)
+
+
+def start_from(part: Locator, label: str, name: str) -> None:
+    """Choose the run of this name from a list."""
+    choices = part.get_by_label(label)
+    option = choices.locator("option", has_text=re.compile(rf"^{re.escape(name)} \("))
+    option.first.wait_for(state="attached")
+    choices.select_option(option.first.get_attribute("value"))
+
+
+def test_three_variants_from_one_run_to_the_comparison(room: Page):
+    # Something is on screen at once: the newest run is chosen, its curves and figures are there.
+    row(room, "first").wait_for()
+    assert row(room, "first").get_attribute("aria-selected") == "true"
+    room.locator(".cl-legend-item", has_text="first").wait_for()
+    room.locator(".cx-side .cx-facts", has_text="of the test images").wait_for()
+
+    # A note, kept as it is typed.
+    room.get_by_label("Note").fill("The beginning.")
+    room.get_by_label("Labels").fill("start, small")
+    room.get_by_label("Labels").press("Tab")
+    row(room, "first").locator(".cx-label", has_text="small").wait_for()
+    row(room, "first").locator(".cx-note").wait_for()
+
+    room.get_by_role("button", name="Try variants").click()
+    part = room.locator("[data-view=variants]")
+    part.get_by_role("radio", name=re.compile("Learning rate")).click()
+    while part.locator(".cx-chip[aria-pressed=true]").count():
+        part.locator(".cx-chip[aria-pressed=true]").first.click()
+    part.get_by_role("button", name="Make 0 runs").click()
+    part.get_by_role("alert").get_by_text("at least two values").wait_for()
+    for value in ("0.05", "0.005", "0.1"):
+        if part.locator(f".cx-chip[data-value='{value}']").count():
+            part.locator(f".cx-chip[data-value='{value}']").click()
+        else:
+            part.get_by_label("Another value to try").fill(value)
+            part.get_by_role("button", name="Add").click()
+    part.get_by_label("Examples for each run").first.fill("432")
+    part.get_by_role("button", name="Make 3 runs").click()
+    part.get_by_text("3 of 3 runs have ended").wait_for(timeout=PATIENCE)
+    part.locator(".cx-verdict", has_text="Best: learning rate").wait_for()
+    part.locator("svg[aria-label^='test accuracy against Learning rate']").wait_for()
+    assert part.locator(".cx-table tbody tr").count() == 3
+    assert part.locator("tr[data-best=true]").count() >= 1
+    screenshot(room, "experiments-variants")
+
+    part.get_by_role("button", name="Curves over each other").click()
+    room.locator(".cx-head .cx-differs", has_text="Learning rate").wait_for()
+    legend = room.locator(".cx-side .cl-legend-item")
+    legend.nth(2).wait_for()
+    assert legend.count() == 3
+    assert re.search(r"runs=\w+,\w+,\w+", room.url)
+    # The axis: the multiply-adds of all examples.
+    room.get_by_role("radio", name="Multiply-adds").click()
+    room.locator(".cl-curves canvas").first.focus()
+    room.keyboard.press("End")
+    room.locator(".cl-readout", has_text="multiply-adds").wait_for()
+    # What differs: the learning rate, and nothing else; the networks are the same.
+    settings = room.locator(".cx-side-by-side tbody tr")
+    settings.first.wait_for()
+    assert settings.locator("th").all_inner_texts() == ["Learning rate"]
+    room.get_by_text("The same layers with the same settings.").wait_for()
+    screenshot(room, "experiments-compared")
+
+    # Measured, and compared in words.
+    room.get_by_role("radio", name="Statistics").click()
+    room.get_by_role("button", name="Measure").click()
+    room.get_by_text(re.compile(r"\d+ of 36 test images of")).wait_for(timeout=PATIENCE)
+    assert room.locator(".cx-details svg[aria-label^='Confusion matrix']").is_visible()
+    screenshot(room, "experiments-statistics")
+    room.get_by_role("radio", name="Which is better?").click()
+    room.get_by_role("button", name="Compare").click()
+    room.locator(".cx-details .cx-verdict", has_text=re.compile("difference")).wait_for(timeout=PATIENCE)
+    screenshot(room, "experiments-which-is-better")
+
+    # Reloaded, it is as it was; and it can be pinned.
+    room.reload()
+    legend.nth(2).wait_for()
+    row(room, "first").locator(".cx-note").wait_for()
+    room.get_by_role("button", name="Save the table of runs").click()
+    room.get_by_role("menuitem", name="Pin to the page").click()
+    room.locator(".cl-pinned", has_text="Pinned to the page").wait_for()
+    room.get_by_role("button", name="Save the settings side by side").click()
+    with room.expect_download() as download:
+        room.get_by_role("menuitem", name="The table (CSV)").click()
+    assert download.value.path().read_text().splitlines()[1].startswith("Learning rate,")
+
+
+def test_repeating_a_run_tells_its_spread(room: Page):
+    part = view(room, "Variants")
+    part.get_by_role("radio", name="Repeat it").click()
+    start_from(part, "Run to start from", "first")
+    part.get_by_label("Seeds in all").fill("3")
+    part.get_by_role("button", name="Repeat with 3 seeds").click()
+    part.get_by_text("3 of 3 runs have ended").wait_for(timeout=PATIENCE)
+    part.locator(".cx-verdict", has_text="95 % interval of the mean").wait_for()
+    part.locator("svg[aria-label^='Test accuracy of 3 seeds']").wait_for()
+
+
+def test_a_sweep_of_four_trials(room: Page):
+    part = view(room, "Sweeps")
+    part.get_by_text("Trials appear here").wait_for()
+    screenshot(room, "experiments-sweep-empty")
+    start_from(part, "Network and settings to start from", "first")
+    space = part.get_by_label("Search space, one thing a line")
+    space.fill("learning_rte=0.01..0.3")
+    part.get_by_label("Trials", exact=True).fill("4")
+    part.get_by_label("Length of each trial").fill("288")
+    part.get_by_role("button", name="Begin the sweep").click()
+    part.get_by_role("alert").get_by_text("learning_rate").wait_for()
+    space.fill("learning_rate=0.01..0.3:log\nbatch_size=8,16")
+    part.get_by_role("button", name="Begin the sweep").click()
+    part.get_by_text("Finished; more trials may be asked for.").wait_for(timeout=PATIENCE)
+    assert part.locator("tr[data-trial]").count() == 4
+    assert part.locator("tr[data-best=true]").count() == 1
+    assert part.locator(".cx-line").count() == 4
+    assert part.locator(".cx-bars .cl-obar").count() == 2
+    screenshot(room, "experiments-sweep")
+    # Its runs are ordinary runs.
+    part.get_by_role("button", name="Best in the table").click()
+    room.locator(".cx-side .cl-legend-item").nth(3).wait_for()
+    assert room.locator(".cx-window .cx-row[aria-selected=true]").count() == 4
+
+
+def test_the_challenge_its_score_and_a_repetition(room: Page, tmp_path: Path):
+    part = view(room, "Challenge")
+    screenshot(room, "experiments-challenge-empty")
+    part.get_by_label("Data set").select_option("shapes")
+    start_from(part, "Network and settings", "first")
+    minutes = part.get_by_label("Minutes of training").last
+    minutes.fill("none")
+    part.get_by_role("button", name="Take the challenge").click()
+    part.get_by_role("alert").get_by_text("Minutes must be a number").wait_for()
+    minutes.fill("0.01")
+    part.get_by_label("Name of the score").fill("Ada")
+    part.get_by_role("button", name="Take the challenge").click()
+    scores = part.locator(".cx-table tbody tr")
+    scores.first.wait_for(timeout=PATIENCE)
+    assert "Ada" in scores.first.inner_text()
+    part.locator("svg[aria-label*='the target is 60 %']").wait_for()
+    screenshot(room, "experiments-challenge")
+
+    with room.expect_download() as download:
+        scores.first.get_by_role("button", name="Export").click()
+    path = tmp_path / "score.json"
+    path.write_bytes(download.value.path().read_bytes())
+    assert json.loads(path.read_text())["name"] == "Ada"
+    scores.first.get_by_role("button", name="Delete").click()
+    part.get_by_text("No scores yet on this data set").wait_for()
+    part.get_by_label("Score file").set_input_files(
+        {"name": "x.json", "mimeType": "application/json", "buffer": b"{}"}
+    )
+    part.get_by_role("alert").get_by_text("This is no score").wait_for()
+    part.get_by_label("Score file").set_input_files(path)
+    scores.first.get_by_text("imported, not repeated").wait_for()
+    scores.first.get_by_role("button", name="Repeat").click()
+    scores.first.get_by_text("confirmed").wait_for(timeout=PATIENCE)
+
+
+def test_the_table_by_keys_in_the_dark_and_on_a_phone(room: Page):
+    grid = room.get_by_role("grid")
+    row(room, "first").wait_for()
+    grid.focus()
+    room.keyboard.press("Escape")
+    room.get_by_text("Choose runs in the table").wait_for()
+    room.keyboard.press("End")
+    room.keyboard.press("Space")
+    room.locator(".cx-row[aria-selected=true]").wait_for()
+    assert room.locator(".cx-row[aria-selected=true]").get_attribute("data-active") == "true"
+    # Sorted and searched.
+    room.get_by_role("button", name="Run", exact=True).click()
+    assert room.get_by_role("columnheader", name="Run").get_attribute("aria-sort") == "ascending"
+    room.get_by_label("Search runs").fill("nothing of this kind")
+    room.get_by_text(re.compile(r"0 of \d+ runs?")).wait_for()
+    room.get_by_label("Search runs").fill("first")
+    row(room, "first").first.wait_for()
+    room.get_by_label("Search runs").fill("")
+    nameless = (HERE / "nameless.js").read_text()
+    faint = (HERE / "contrast.js").read_text().replace('".room-bar"', '".cx", ".room-bar"')
+    for theme in ("light", "dark"):
+        room.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        room.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+        for name in ("Runs", "Variants", "Sweeps", "Challenge"):
+            view(room, name)
+            assert room.evaluate(nameless) == []
+            assert room.evaluate(faint) == []
+            screenshot(room, f"experiments-{name.lower()}-{theme}")
+        view(room, "Runs")
+        room.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        assert room.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        screenshot(room, f"experiments-phone-{theme}")
+
+
+def test_bad_links_and_questions_are_answered_with_a_sentence(trained_lab: Lab, visitor: BrowserContext):
+    from urllib.parse import urlencode
+
+    lab = trained_lab
+    page = visitor.new_page()
+    open_room(page, lab, "/experiments?" + urlencode({"view": "swept", "runs": "nowhere"}))
+    page.get_by_role("alert").get_by_text("sweeps").first.wait_for()
+    page.locator(".cx[data-ready]").wait_for()
+    request = visitor.request
+    foreign = request.post(
+        f"{lab.url}/experiments/do/delete", data={"runs": ["x"]}, headers={"Origin": "http://evil.example"}
+    )
+    assert foreign.status == 403
+    answers = [
+        request.get(f"{lab.url}/experiments/differences?runs="),
+        request.get(f"{lab.url}/experiments/layers?first=nowhere&second=nowhere"),
+        request.get(f"{lab.url}/experiments/proposals?run=../etc"),
+        request.post(f"{lab.url}/experiments/do/sweep", data={"start": "x"}, headers={"Origin": lab.url}),
+    ]
+    for answer in answers:
+        assert answer.json()["error"].endswith(".")
+    assert request.get(f"{lab.url}/experiments/score.json?score=none").status == 404
