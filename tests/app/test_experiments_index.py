@@ -13,7 +13,7 @@ import pytest
 from convolab.app.experiments import details, differences, trying
 from convolab.app.experiments.index import RunIndex
 from convolab.app.experiments.state import Shown, from_query, to_query
-from convolab.errors import RunError, SettingsError
+from convolab.errors import ExperimentError, RunError, SettingsError
 from convolab.networks import Network, preset
 from convolab.runs import RunFolder, RunSpec
 from convolab.runs.folder import Figures
@@ -191,6 +191,32 @@ def test_what_can_be_varied_is_offered_with_values(home: Path) -> None:
     rate = next(one for one in found["proposals"] if one["key"] == "learning_rate")
     assert rate["current"] in rate["values"]
     assert all(isinstance(value, str) for one in found["proposals"] for value in one["values"])
+
+
+def test_runs_are_trained_again_under_the_conditions_of_the_first(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convolab.runs.tracking.begin", lambda name, dataset: f"new{abs(hash(name))}")
+    submitted: list[str] = []
+
+    class Queue:
+        slots = 1
+
+        def submit(self, run_id: str) -> None:
+            submitted.append(run_id)
+
+    make("aa", examples=640, seed=7)
+    make("bb", examples=640, seed=7, learning_rate=0.01)
+    make("cc", budget=20.0, seed=1, learning_rate=0.5)
+    found = trying.fair(["aa", "bb", "cc"], Queue())  # type: ignore[arg-type]
+    assert found[:2] == ["aa", "bb"]
+    assert submitted == found[2:]
+    settings = RunFolder(found[2]).spec().settings
+    assert settings == TrainingSettings(examples=640, seed=7, learning_rate=0.5)
+    make("dd")
+    for runs, sentence in ((["aa"], "at least two"), (["dd", "aa"], "until it was stopped")):
+        with pytest.raises(ExperimentError, match=sentence):
+            trying.fair(runs, Queue())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", ["", "0", "-3", "2.5", "many", None])

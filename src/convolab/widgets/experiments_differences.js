@@ -1,8 +1,8 @@
 // How the chosen runs differ: settings, those that differ first; networks layer by layer; and what makes it unfair.
 import { choice, h, count, setHidden, setText, short } from "./look.js";
-import { complaint, get, select, tableMenu } from "./experiments_parts.js";
+import { complaint, get, post, select, tableMenu, working } from "./experiments_parts.js";
 
-export function differencesPanel({ row }) {
+export function differencesPanel({ row, choose }) {
   let asked = "";
   let pair = "";
   let found = null;
@@ -10,7 +10,9 @@ export function differencesPanel({ row }) {
   let all = false;
   const place = complaint();
   const empty = h("p.cl-empty", {}, "Choose two runs or more in the table: their settings and networks stand side by side here, what differs first.");
-  const unfair = h("div.note", { hidden: true });
+  const reasons = h("span");
+  const again = h("button.cl-button", { type: "button", "data-tip": "New runs with the seed and the length of the first chosen one: the same initial weights where layers are the same, the same order of the examples", onclick: trainAgain }, "Train them again under the same conditions");
+  const unfair = h("div.note", { hidden: true }, reasons, again);
   const more = choice("Which settings", [["differing", "What differs"], ["all", "All settings"]], "differing", (value) => {
     all = value === "all";
     draw();
@@ -63,9 +65,13 @@ export function differencesPanel({ row }) {
       place.say(error.message);
     }
   }
+  async function trainAgain() {
+    const made = await working(again, "Making …", place, () => post("fair", { runs: found.runs }));
+    if (made) choose(made.runs);
+  }
   const lines = () => found.settings.filter((line) => all || line.differs);
   function draw() {
-    setText(unfair, found.unfair.join(" "));
+    setText(reasons, found.unfair.join(" "));
     setHidden(unfair, !found.unfair.length);
     const rows = lines().map((line) =>
       h("tr", line.differs ? { "data-differs": "true" } : {}, h("th", { scope: "row" }, line.label), ...line.values.map((value) => h("td", {}, value))),
@@ -79,9 +85,8 @@ export function differencesPanel({ row }) {
       return h("tr", { "data-kind": one.kind, style: depth ? `--cx-depth: ${depth}` : null }, side(one.first), side(one.second), h("td", {}, h("b", {}, sign), one.fields.length ? ` ${changes(one)}` : ""));
     });
     const total = (i) => h("td", {}, `${count(networks.totals[i].parameters)} parameters, ${short(networks.totals[i].multiply_adds)} multiply-adds`);
-    const same = networks.same ? h("p.cl-muted", {}, "The same layers with the same settings.") : null;
+    if (networks.same) return layers.replaceChildren(h("p.cl-muted", {}, "The same layers with the same settings."));
     layers.replaceChildren(
-      ...[same].filter(Boolean),
       h("table.cx-table.cx-layers", {}, h("thead", {}, h("tr", {}, ...[...networks.names, "Difference"].map((text) => h("th", { scope: "col" }, text)))), h("tbody", {}, ...rows), h("tfoot", {}, h("tr", {}, total(0), total(1), h("td")))),
     );
   }

@@ -38,7 +38,7 @@ function chooser(names, label, doing, action) {
   }
   return { root, offer, run: (i = 0) => runs[i].root.value, set: () => set.root.value };
 }
-const named = (ids, row) => ids.filter((id) => row(id)).map((id) => [id, row(id).name]);
+const named = (ids, row) => ids.filter((id) => row(id)?.here).map((id) => [id, row(id).name]);
 const waits = (words, verb) => (share) => words(`${verb} … ${Math.round(100 * share)} %`);
 
 export function statisticsPanel({ row }) {

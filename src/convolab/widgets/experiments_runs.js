@@ -15,11 +15,12 @@ const FIRST = 3; // runs that are shown before anything was chosen
 
 function render({ model, el }) {
   let arrived = false;
+  let wanted = null; // runs that were just made: chosen as soon as the table knows them
   let chosen = [...(model.get("shown").runs ?? [])];
   const slots = new Map(); // run -> 1 … 8, its own while it is chosen
 
   const table = runsTable({
-    onChoose: (ids) => ((chosen = ids), follow(), tell()),
+    onChoose: (ids) => ((wanted = null), (chosen = ids), follow(), tell()),
     onPoint: (id) => curves.set("lit", id),
     colourOf: (id) => theme().data[(slots.get(id) ?? 1) - 1],
   });
@@ -33,7 +34,7 @@ function render({ model, el }) {
   const curvesPlace = h("div.panel");
   const stopCurves = curvesWidget.render({ model: curves, el: curvesPlace });
 
-  const context = { row: table.row, tell: (message) => model.send(message), drop: (ids) => set(chosen.filter((id) => !ids.includes(id))) };
+  const context = { row: table.row, tell: (message) => model.send(message), drop: (ids) => set(chosen.filter((id) => !ids.includes(id))), choose: (ids) => ((wanted = ids), set(ids)) };
   const panels = { run: runPanel(context), differences: differencesPanel(context), statistics: statisticsPanel(context), comparison: comparisonPanel(context) };
   let tab = chosen.length > 1 ? "differences" : "run";
   let picked = false; // whether the reader has chosen the tab
@@ -92,6 +93,11 @@ function render({ model, el }) {
       if (chosen.length) table.choose(chosen);
       else table.choose(newest(table.all(), FIRST));
       chosen = table.chosen();
+    } else if (wanted?.every(table.row)) {
+      table.choose(wanted);
+      chosen = table.chosen();
+      wanted = null;
+      tell();
     } else chosen = table.chosen();
     const none = !table.all().length;
     setHidden(empty, !none);

@@ -203,7 +203,9 @@ class RunIndex:
         problem, found = "", {}
         try:
             tracking.client()
-            found = {info.run_id: _row_elsewhere(info) for info in runs() if not info.here}
+            # A record that was never filled is of a run whose making was cut short.
+            others = [info for info in runs() if not info.here and "run_id" in info.tags]
+            found = {info.run_id: _row_elsewhere(info) for info in others}
         except ConvolabError as error:
             problem = f"{error} The runs of this lab's own folder are listed all the same."
         except OSError as error:

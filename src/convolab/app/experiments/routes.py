@@ -167,6 +167,7 @@ ACTIONS: dict[str, Action] = {
     "delete": _delete,
     "stop": _stop,
     "variants": trying.start,
+    "fair": trying.start_fair,
     "experiment": _experiment,
     "sweep": sweeping.start,
     "steer-sweep": _sweep,

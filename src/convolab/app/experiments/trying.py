@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +11,7 @@ from convolab.app.figures import plain
 from convolab.app.jobs import JOBS, the_queue
 from convolab.errors import ConvolabError, ExperimentError, SettingsError
 from convolab.experiments import (
+    Executor,
     Experiment,
     Summary,
     experiments,
@@ -17,6 +19,7 @@ from convolab.experiments import (
     go_on,
     proposal,
     proposals,
+    recipe_of,
     start_repeats,
     start_variation,
     summarise,
@@ -25,7 +28,10 @@ from convolab.experiments.results import value_text
 from convolab.experiments.variants import shown
 from convolab.experiments.variation import EXAMPLES
 from convolab.runs.folder import RunFolder
+from convolab.runs.store import NAME_LENGTH
 
+_CONDITIONS = ("seed", "weights_seed", "examples", "batches", "epochs", "budget", "target_accuracy")
+"""Settings that have to be the same for a comparison to be fair."""
 _ENDED = ("finished", "stopped", "failed", "deleted")
 _MOVING = ("running", "queued")
 
@@ -88,6 +94,50 @@ def _start(wanted: dict[str, Any], queue: Any) -> Experiment:
         seeds=whole(wanted.get("seeds", 1), "Seeds"),
         executor=queue,
     )
+
+
+async def start_fair(wanted: dict[str, Any]) -> dict[str, Any]:
+    """Train runs again under the conditions of the first; all ids, to be compared instead. ConvolabError."""
+    from nicegui import run
+
+    queue = await the_queue()
+    found = wanted.get("runs")
+    ids = [str(one) for one in found] if isinstance(found, list) else []
+    made = await run.io_bound(fair, ids, queue)
+    JOBS.look_again()
+    INDEX.look_again()
+    return {"runs": made}
+
+
+def fair(run_ids: Sequence[str], queue: Executor) -> list[str]:
+    """The first of some runs, and for each other one a run that can be compared with it fairly, queued.
+
+    That has the seed of the first (the same initial weights where layers are the same, the same order of the
+    examples) and its length; a run that has them already stands for itself. ExperimentError for less than two
+    runs, for different data sets, or if the first was trained without a set length.
+    """
+    recipes = [recipe_of(RunFolder(run_id).spec()) for run_id in run_ids]
+    if len(recipes) < 2:
+        raise ExperimentError("Choose at least two runs to compare them under the same conditions.")
+    first = recipes[0]
+    if other := next((one for one in recipes if one.dataset != first.dataset), None):
+        raise ExperimentError(f"{first.title} is of {first.dataset}, {other.title} of {other.dataset}.")
+    if not first.settings.has_length():
+        raise ExperimentError(
+            f"{first.title} was trained until it was stopped, so others cannot do the same."
+        )
+    conditions = {name: getattr(first.settings, name) for name in _CONDITIONS}
+    found = []
+    for run_id, recipe in zip(run_ids, recipes, strict=True):
+        changed = recipe.changed(**conditions)
+        if changed.settings == recipe.settings:
+            found.append(run_id)
+            continue
+        name = f"{recipe.title[: NAME_LENGTH - 8]} · fairly"
+        made = changed.create(name, {"experiment.kind": "fair comparison", "fair_to": run_ids[0]})
+        queue.submit(made)
+        found.append(made)
+    return found
 
 
 def whole(text: Any, label: str) -> int:
