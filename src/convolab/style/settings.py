@@ -92,9 +92,9 @@ class TransferSettings(Spec):
         group="picture",
     )
     start: str = knob(
-        "content",
+        "noise",
         "Start",
-        "The first guess: content, noise (as in the assignment; less of the photo is left), or a file.",
+        "The first guess: noise (as in the assignment), content (more of the photo is left), or a file.",
         group="picture",
     )
     preserve_color: bool = knob(

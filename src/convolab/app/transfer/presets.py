@@ -26,7 +26,7 @@ _PLAIN: dict[str, Any] = {
     "content_layer": "relu4_2",
     "style_layers": _ALL,
     "style_weights": "",
-    "start": "content",
+    "start": "noise",
     "preserve_color": False,
     "stroke_size": 1.0,
     "tv": 0.0,
@@ -40,7 +40,7 @@ PRESETS = tuple(
             "subtle",
             "Subtle",
             "The photo with a touch of the style: little W, from the photo itself.",
-            {"weight": 0.15},
+            {"weight": 0.15, "start": "content"},
         ),
         (
             "strong",
@@ -57,6 +57,7 @@ PRESETS = tuple(
                 "preserve_color": True,
                 "style_layers": "relu1_1,relu2_1,relu3_1",
                 "stroke_size": 0.8,
+                "start": "content",
             },
         ),
     )
