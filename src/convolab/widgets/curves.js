@@ -121,7 +121,7 @@ function render({ model, el }) {
   function draw() {
     const some = present().some((run) => curves.get(run.key).train.length);
     setHidden(empty, some);
-    for (const node of [figures[0].root, figures[1].root.parentElement, readout, legend, axis, saving]) setHidden(node, !some);
+    for (const node of [figures[0].root, figures[1].root.parentElement, readout, legend, axis, sets, saving]) setHidden(node, !some);
     if (!some) return;
     for (const figure of figures) {
       const width = figure.root.clientWidth;

@@ -207,5 +207,5 @@ const HEAD = ["Place", "Name", "Test accuracy", "60 % after", "Examples", "Machi
 function plainLine(one, i) {
   const checked = one.confirmed === null ? (one.imported ? "imported, not repeated" : "") : one.confirmed ? "confirmed" : "not confirmed";
   const machine = [one.machine.processor, one.machine.device && one.machine.device !== "cpu" ? one.machine.device : "", one.machine.cores ? `${one.machine.cores} cores` : ""].filter(Boolean).join(", ");
-  return [i + 1, one.title, accuracy(one.accuracy), one.reached_seconds == null ? "not reached" : duration(one.reached_seconds), count(one.examples), machine, one.machine.gflops ? count(one.machine.gflops) : "", one.work ? count(one.work) : "", checked, day(one.when)];
+  return [i + 1, one.title, accuracy(one.accuracy), one.reached_seconds == null ? "not reached" : duration(one.reached_seconds), count(one.examples), machine, one.machine.gflops ? count(one.machine.gflops) : "", one.work ? short(one.work) : "", checked, day(one.when)];
 }

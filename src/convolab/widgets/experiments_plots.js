@@ -238,6 +238,7 @@ export function challengePlot(width, { curve, target, budget, others, state }) {
     x: { low: 0, high: right, format: (v) => `${short(v)} s`, label: "seconds of training alone" },
     y: { low: 0, high: Math.min(1, top), format: (v) => `${Math.round(100 * v)} %`, label: "" },
     right: 16,
+    top: 22,
   });
   for (const one of others) {
     const points = one.curve.filter(([s]) => s <= right).map(([s, a]) => `${px(s)},${py(a)}`).join(" ");

@@ -200,7 +200,8 @@ class RunIndex:
         threading.Thread(target=self._asked_others, name="runs elsewhere", daemon=True).start()
 
     def _asked_others(self) -> None:
-        problem, found = "", {}
+        problem = ""
+        found: dict[str, dict[str, Any]] = {}
         try:
             tracking.client()
             # A record that was never filled is of a run whose making was cut short.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import quote
 
 from convolab.errors import unknown
@@ -31,17 +32,17 @@ class Shown:
 
     def changed(self, message: Mapping[str, object]) -> Shown:
         """With what a page says; what makes no sense is left out."""
-        found = self
+        changes: dict[str, Any] = {}
         if message.get("view") in VIEWS:
-            found = replace(found, view=str(message["view"]))
+            changes["view"] = str(message["view"])
         runs = message.get("runs")
         if isinstance(runs, list):
-            found = replace(found, runs=tuple(filter(_ID.fullmatch, map(str, runs)))[:MOST_CHOSEN])
+            changes["runs"] = tuple(filter(_ID.fullmatch, map(str, runs)))[:MOST_CHOSEN]
         for name in ("base", "experiment", "sweep", "challenge"):
             value = message.get(name)
             if isinstance(value, str) and (not value or _ID.fullmatch(value)):
-                found = replace(found, **{name: value})
-        return found
+                changes[name] = value
+        return replace(self, **changes)
 
 
 def to_query(shown: Shown) -> str:
