@@ -208,7 +208,7 @@ class Page:
         from convolab.style.painted import paint
 
         ours = network == "own" or (network == "auto" and not _vgg_is_here())
-        settings = TransferSettings(size=size, steps=steps, coarse_to_fine=size > 128)
+        settings = TransferSettings(size=size, steps=steps, start="content", coarse_to_fine=size > 128)
         if ours:
             folder = RunFolder(run_id)
             layers = [f"relu{number}" for number in range(1, 1 + len(blocks(folder.spec().network)))]
