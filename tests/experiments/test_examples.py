@@ -11,7 +11,14 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SMALL = {
     "q1_learning_rate.py": ["shapes", "--examples", "60", "--keys", "learning_rate", "batches"],
-    "q2_kernel_stride_filters.py": ["shapes", "--examples", "40"],
+    "q2_kernel_stride_filters.py": [
+        "shapes",
+        "--examples",
+        "40",
+        "--keys",
+        "layer1.stride",
+        "layer3.kernel_size",
+    ],
     "q3_why_cifar10.py": ["shapes", "--examples", "300"],
     "q4_more_layers.py": ["shapes", "--examples", "60", "--layers", "1", "2", "3", "--seeds", "1"],
     "q5_challenge.py": ["--dataset", "shapes", "--minutes", "0.005"],

@@ -98,7 +98,7 @@ def test_more_trials_can_be_asked_for_later_and_none_is_repeated(finished: Sweep
 
 
 def test_a_sweep_is_put_aside_and_goes_on_where_it_was() -> None:
-    sweep = new_sweep(trials=2, examples=None, seconds=1.0)
+    sweep = new_sweep(trials=2, examples=None, seconds=0.7)
     with Here() as here:
         driver = Driver(sweep, here)
 
@@ -119,7 +119,7 @@ def test_a_sweep_is_put_aside_and_goes_on_where_it_was() -> None:
 
 
 def test_after_minus_9_nothing_is_lost_and_nothing_is_counted_twice(lab: Path) -> None:
-    sweep = new_sweep(trials=3, examples=None, seconds=1.0)
+    sweep = new_sweep(trials=3, examples=None, seconds=0.7)
     code = f"""
         from convolab.experiments import Driver, Here, Sweep
         with Here() as here:

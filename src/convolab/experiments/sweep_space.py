@@ -177,9 +177,11 @@ def check_space(space: Sequence[Dimension], recipe: Recipe) -> None:
 
 def _check_name(name: str, recipe: Recipe) -> None:
     settings = [knob.name for knob in knobs(TrainingSettings) if knob.group not in ("stop", "run")]
+    if name in settings or name in ARCHITECTURE:
+        return
     keys = [found.key for found in proposals(recipe) if found.key.startswith(("layer", "conv_blocks"))]
-    if name not in (there := [*settings, *ARCHITECTURE, *keys]):
-        raise ExperimentError(unknown("thing to search", name, there))
+    if name not in keys:
+        raise ExperimentError(unknown("thing to search", name, [*settings, *ARCHITECTURE, *keys]))
 
 
 def _value(text: str, name: str, recipe: Recipe) -> Value:

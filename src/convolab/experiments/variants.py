@@ -102,12 +102,12 @@ def proposal(start: Start, key: str) -> Proposal:
     ExperimentError with the nearest valid key if there is none.
     """
     recipe = recipe_of(start)
-    there = {entry.key: entry for entry in proposals(recipe)}
     wanted = key.strip().replace("-", "_")
-    if wanted in there:
-        return there[wanted]
     if wanted in {knob.name for knob in knobs(TrainingSettings)} - {"seed", "weights_seed", "device"}:
         return _setting(recipe, wanted)
+    there = {entry.key: entry for entry in proposals(recipe)}
+    if wanted in there:
+        return there[wanted]
     raise ExperimentError(unknown("thing to vary", key, there))
 
 
