@@ -37,6 +37,7 @@ _HOME_OF = {
     "execute": "runs",
     "find": "runs",
     "import_images": "datasets",
+    "learn_style": "style.fast",
     "load": "datasets",
     "load_network": "runs",
     "load_weights": "training",
@@ -44,6 +45,7 @@ _HOME_OF = {
     "preset": "networks",
     "save_weights": "training",
     "statistics": "datasets",
+    "stylize": "style.fast",
     "train": "training",
 }
 

@@ -193,6 +193,7 @@ def learn_style(
     settings: LearnSettings,
 ) -> int:
     """Learn a painting's style. Ctrl-C ends early and keeps what was learned."""
+    from convolab.style.fast.events import LearnPaused
     from convolab.style.fast.job import create_learning, execute_learning
     from convolab.style.fast.job_folder import LearnFolder
 
@@ -216,9 +217,9 @@ def learn_style(
     trouble: list[str] = []
 
     def show(event: LearnEvent) -> None:
-        if event.kind == "paused" and getattr(event, "reason", ""):
+        if isinstance(event, LearnPaused) and event.reason:
             # Nobody is there to press Resume: end here, keep what was saved, say how to go on.
-            trouble.append(event.reason)  # type: ignore[attr-defined]
+            trouble.append(event.reason)
             folder.control(release=True)
         screen.event(event)
 

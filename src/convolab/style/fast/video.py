@@ -32,7 +32,6 @@ from convolab.style.pictures import fitted, to_image, to_tensor, with_colors_of
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
-    from av.video.stream import VideoStream
 
 PART_FRAMES = 48
 """Frames in a part: at most so many are painted again after an interruption."""
@@ -325,7 +324,7 @@ class _Work:
         parts.append(len(frames))
         self._tell(parts)
 
-    def _encoder(self, out: OutputContainer) -> VideoStream:
+    def _encoder(self, out: OutputContainer) -> Any:
         import av
 
         # Without frames that refer to later ones parts can be put behind each other.
@@ -336,7 +335,7 @@ class _Work:
         for name, options in kinds:
             if name not in av.codecs_available:
                 continue
-            stream = out.add_stream(name, rate=self.rate, options=options)
+            stream: Any = out.add_stream(name, rate=self.rate, options=options)
             stream.width, stream.height = self.size
             stream.pix_fmt = "yuv420p"
             stream.codec_context.time_base = self.base
