@@ -15,6 +15,7 @@ from convolab.errors import DataError, NetworkError, SettingsError
 from convolab.style.fast import bands, library
 from convolab.style.fast.bands import paint_in_bands, plan
 from convolab.style.fast.border import border_artefact
+from convolab.style.fast.cpu import CpuPass
 from convolab.style.fast.flicker import Flicker
 from convolab.style.fast.network import PADDINGS, Padding, TransformNetwork
 from convolab.style.fast.painter import Painter, parse_mix
@@ -192,3 +193,17 @@ def test_flicker_is_the_change_of_paintings_where_the_film_stands_still() -> Non
     assert flicker.value == 6
     flicker.add(moving + 1, still + 6)  # all stands still, the film itself changes by 1, the painting not
     assert flicker.value == pytest.approx((6 * 300 - 1 * 600) / 900)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize(
+    "architecture", ["c5s1-8,d16,d64,R64x2,U16,U8,c5s1-3", "c3s2-4,d8,R8,c3s1-9,U8,U4,c9s1-3"]
+)
+def test_the_quick_way_gives_what_the_network_gives(architecture: str, padding: Padding) -> None:
+    network = tiny_style(3, architecture=architecture).network
+    quick = CpuPass(network)
+    for height, width, strength in ((75, 98, 1.0), (75, 98, 0.4), (64, 50, 0.0)):
+        photo = picture(height, height, width)
+        with torch.no_grad():
+            expected = network(photo, strength, padding)
+        assert torch.allclose(quick(photo, strength, padding), expected, atol=2e-4)

@@ -18,7 +18,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from convolab.style import winograd
-from convolab.style.fast.network import EPSILON, Conv, Norm, Padding, Residual, Step, TransformNetwork, Up
+from convolab.style.fast.network import (
+    EPSILON,
+    OVERSHOOT,
+    Conv,
+    Norm,
+    Padding,
+    Residual,
+    Step,
+    TransformNetwork,
+    Up,
+    inverse_colors,
+    share_of,
+)
 from convolab.training.device import usable_cores
 
 _MODES = {"zeros": 0, "replicate": 1, "reflect": 2}
@@ -35,6 +47,12 @@ def _kernels() -> Any:
     except Exception:  # not installed, or not for this Python, NumPy or processor: then it is merely slower
         return None
     return cpu_kernels
+
+
+@functools.cache
+def _table() -> np.ndarray:
+    """What `inverse_colors` gives, for colours from 0 to 1."""
+    return inverse_colors(torch.linspace(0, 1, 4097)).numpy()
 
 
 def usable(network: TransformNetwork) -> bool:
@@ -111,8 +129,22 @@ class CpuPass:
                     sizes.append((rows, columns))
                 x = self._norm(f"{i}", module.norm, y, size, strength, after, filters=filters)
             kernels.frame(x, after, mode)
-        made = torch.from_numpy(self._convolve(self.network.last, x)[0])
-        return self.network.painted(photo, made.permute(2, 0, 1)[None], strength)
+        return self._colors(inner, self._convolve(self.network.last, x)[0], strength)
+
+    def _colors(self, photo: np.ndarray, made: np.ndarray, strength: float) -> Tensor:
+        """As `TransformNetwork.painted`, of (rows, columns, 3)."""
+        height, width, _ = photo.shape
+        through, shift = (np.tile(value.detach().numpy(), width) for value in self.network.colors(strength))
+        out = np.empty((height, width, 3), np.float32)
+        flat = [np.ascontiguousarray(part).reshape(height, 3 * width) for part in (made, photo, out)]
+        share, overshoot = np.float32(share_of(strength)), np.float32(OVERSHOOT)
+        _each(
+            lambda _, top, bottom: _kernels().colors(
+                flat[0], flat[1], _table(), through, shift, share, overshoot, flat[2], top, bottom
+            ),
+            _cuts(height),
+        )
+        return torch.from_numpy(out).permute(2, 0, 1)[None]
 
     def _room(self, name: str, height: int, width: int, maps: int, border: int) -> np.ndarray:
         """Memory for a map with its border, kept for the next picture."""
@@ -197,6 +229,7 @@ def _each(work: Callable[[int, int, int], None], parts: list[tuple[int, int]]) -
     if len(parts) == 1:
         work(0, *parts[0])
         return
-    tasks = [winograd._pool(len(parts)).submit(work, i, *part) for i, part in enumerate(parts)]
+    tasks = [winograd._pool(len(parts)).submit(work, i, *part) for i, part in enumerate(parts) if i]
+    work(0, *parts[0])
     for task in tasks:
         task.result()

@@ -98,3 +98,25 @@ def _place(i, size, mode):  # type: ignore[no-untyped-def]
         if i >= size:
             i = 2 * size - 2 - i
     return min(max(i, 0), size - 1)
+
+
+@_compiled
+def colors(made, photo, table, through, shift, share, overshoot, out, top, bottom):  # type: ignore[no-untyped-def]
+    """From what the last convolution made and the photo, both (rows, columns · 3), to the painting.
+
+    ``table`` holds what `network.inverse_colors` gives for colours from 0 to 1.
+    """
+    last = np.float32(len(table) - 1)
+    for i in range(top, bottom):
+        a, b, target = made[i], photo[i], out[i]
+        for j in range(len(a)):
+            place = min(max(b[j], _0), np.float32(1)) * last
+            step = min(int(place), len(table) - 2)
+            inverse = table[step] + (table[step + 1] - table[step]) * (place - np.float32(step))
+            x = min(max(a[j] + shift[j] + through[j] * inverse, np.float32(-4.9)), np.float32(4.9))
+            # Lambert's continued fraction of the hyperbolic tangent.
+            s = x * x
+            over = x * (np.float32(135135) + s * (np.float32(17325) + s * (np.float32(378) + s)))
+            under = np.float32(135135) + s * (np.float32(62370) + s * (np.float32(3150) + s * np.float32(28)))
+            pictured = over / under * overshoot + np.float32(0.5)
+            target[j] = b[j] + share * (pictured - b[j])
