@@ -142,3 +142,14 @@ def test_what_cannot_be_learned_never_becomes_a_job(tmp_path: Path) -> None:
     assert not LearnFolder.all()
     with pytest.raises(RunError, match="no style being learned style-none"):
         execute_learning("style-none")
+
+
+def test_the_lab_lists_it_among_its_jobs(tmp_path: Path) -> None:
+    from convolab.app.jobs import Jobs, address_of
+
+    folder = new(tmp_path, SETTINGS.changed(steps=3))
+    assert execute_learning(folder.run_id) is not None
+    (job,) = Jobs().refreshed()["jobs"]
+    assert (job["name"], job["sentence"]) == ("Red stripes", "Finished at 3 steps.")
+    assert job["what"].startswith("learning a style")
+    assert folder.run_id in address_of(folder.run_id)
