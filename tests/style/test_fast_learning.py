@@ -168,7 +168,9 @@ def test_stability_compares_the_same_places(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_stability_makes_calmer_paintings() -> None:
     def unrest(stability: float) -> float:
-        settings = SETTINGS.changed(steps=60, learning_rate=0.01, stability=stability, weight=0.9)
+        settings = SETTINGS.changed(
+            steps=60, learning_rate=0.01, optimizer="adam", stability=stability, weight=0.9
+        )
         work = tiny_learning(settings)
         list(work.events())
         found = []
