@@ -172,6 +172,13 @@ def test_repeating_a_run_tells_its_spread(room: Page):
     part.get_by_text("3 of 3 runs have ended").wait_for(timeout=PATIENCE)
     part.locator(".cx-verdict", has_text="95 % interval of the mean").wait_for()
     part.locator("svg[aria-label^='Test accuracy of 3 seeds']").wait_for()
+    # Their seeds differ, so a comparison is not fair; one press makes runs of which it is.
+    part.get_by_role("button", name="Curves over each other").click()
+    room.get_by_text("Their seeds differ").wait_for()
+    room.get_by_role("button", name="Train them again under the same conditions").click()
+    fair = room.locator(".cx-side .cl-legend-item", has_text="fairly")
+    fair.nth(1).wait_for(timeout=PATIENCE)
+    room.get_by_text("All settings are the same.").wait_for()
 
 
 def test_a_sweep_of_four_trials(room: Page):
