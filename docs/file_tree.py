@@ -1,6 +1,6 @@
 """Writes the file tree of the README anew: each file of the package with the first line of its own words.
 
-    python docs/file_tree.py
+python docs/file_tree.py
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ KINDS = (".py", ".js", ".css")
 
 
 def first_line(path: Path) -> str:
-    """The first sentence of a module's docstring, or of the comment that a script or style sheet begins with."""
+    """The first sentence of a module's docstring, or the comment a script or style sheet begins with."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         words = " ".join((ast.get_docstring(ast.parse(text)) or "").split("\n\n")[0].split())
@@ -43,6 +43,7 @@ def tree() -> str:
 
 
 def main() -> None:
+    """Puts the tree into the README."""
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     begin = text.index(BEGIN) + len(BEGIN)

@@ -16,7 +16,7 @@ os.environ.pop("CONVOLAB_SCHEDULER", None)
 
 
 LONGEST_FIRST = ("browser", "runs", "cli", "style")
-"""Folders whose files take long; a long file that begins last would leave the other processes with nothing to do."""
+"""Folders whose files take long: begun last, they would leave the other processes with nothing to do."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

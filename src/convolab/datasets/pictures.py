@@ -150,9 +150,11 @@ def picture_to_input(
         if cropped:
             steps.insert(0, "cropped to its centre")
         return to_pixels(crop_and_resize(picture, height, width), channels), _sentence(steps)
-    shown = picture.convert("L")
-    shown.thumbnail((_ENOUGH, _ENOUGH), Image.Resampling.LANCZOS)
-    grey = np.asarray(shown).astype(np.float32)
+    shown = picture if picture.mode == "L" else picture.convert("L")
+    if max(shown.size) > _ENOUGH:
+        shown = shown.copy()
+        shown.thumbnail((_ENOUGH, _ENOUGH), Image.Resampling.LANCZOS)
+    grey = np.asarray(shown)
     steps = ["made grey"] if picture.mode != "L" else []
     if _rim(grey) > 127 if invert is None else invert:
         grey = 255 - grey
@@ -207,7 +209,12 @@ def _rim(grey: np.ndarray) -> float:
 def _strokes(grey: np.ndarray) -> np.ndarray | None:
     """What stands out from a dark background, float32 0..255 elsewhere 0; None if nothing does."""
     ground, noise = _ground(grey)
-    lifted = np.clip(grey - ground, 0, None)
+    if isinstance(ground, float):
+        lifted = grey
+        if ground != 0:
+            lifted = np.clip(grey.astype(np.int16) - int(ground), 0, 255).astype(np.uint8)
+    else:
+        lifted = np.clip(grey - ground, 0, None)
     if lifted.max() < 24 + 4 * noise:
         return None
     mask = lifted > max(_otsu(lifted) / 2, 4 * noise)
@@ -216,26 +223,31 @@ def _strokes(grey: np.ndarray) -> np.ndarray | None:
     if not mask.any():
         return None
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    cut = np.where(mask, lifted, 0)[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return np.clip(cut * (255 / np.percentile(cut[cut > 0], 90)), 0, 255).astype(np.float32)
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    cut = lifted[box] * mask[box]
+    full = np.percentile(cut[cut > 0], 90)
+    return cut if full == 255 else np.clip(cut * (255 / full), 0, 255)
 
 
-def _ground(grey: np.ndarray) -> tuple[np.ndarray, float]:
-    """The background, float32 (H, W), and its noise: a smooth surface through the rim, for uneven light."""
+def _ground(grey: np.ndarray) -> tuple[np.ndarray | float, float]:
+    """The background and its noise: a smooth surface through the rim, float32 (H, W), for uneven light.
+
+    One number for a drawing from the screen, whose ground is all the same.
+    """
     height, width = grey.shape
     depth = max(1, min(grey.shape) // 25)
     edges = (grey[:depth], grey[-depth:], grey[:, :depth], grey[:, -depth:])
-    if all((edge == grey[0, 0]).all() for edge in edges):  # a drawing from the screen
-        return np.full(grey.shape, grey[0, 0], np.float32), 0.0
+    if all((edge == grey[0, 0]).all() for edge in edges):
+        return float(grey[0, 0]), 0.0
     rows, columns = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None]
     rim = np.ones(grey.shape, bool)
     rim[depth : height - depth, depth : width - depth] = False
     rim &= abs(grey - _rim(grey)) < 64  # strokes that reach the rim are no background
     known = grey[rim].astype(np.float64)
     if len(known) < 100:
-        return np.full(grey.shape, _rim(grey), np.float32), 0.0
+        return float(round(_rim(grey))), 0.0
     if known.min() == known.max():  # the same with strokes that reach the rim
-        return np.full(grey.shape, known[0], np.float32), 0.0
+        return float(known[0]), 0.0
     y, x = (np.broadcast_to(axis, grey.shape)[rim] for axis in (rows, columns))
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
     c, *_ = np.linalg.lstsq(terms.T @ terms, terms.T @ known, rcond=None)

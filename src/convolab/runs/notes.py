@@ -28,7 +28,7 @@ class Notes(BaseModel):
     text: str = ""
     labels: tuple[str, ...] = ()
     """Short words by which runs are found again."""
-    colour: int = Field(0, ge=0, le=COLOURS)
+    colour: int = Field(default=0, ge=0, le=COLOURS)
     """1 to 8: always drawn in this one of the categorical colours; 0: in one that is free."""
 
 
