@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import sync_playwright
 
-from machine import report
+from machine import ordinary_priorities, report
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "browser"))
 from visiting import CHROMIUM, DESKTOP, Lab
@@ -175,6 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=6.0, help="length of each measurement, about (6)")
     options = parser.parse_args()
+    ordinary_priorities()
     installed = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         lab = Lab(Path(folder) / "home")

@@ -58,19 +58,27 @@ class Forward:
     @staticmethod
     def _operations(node: Node, model: nn.Module) -> list[Operation]:
         paths = node.pads if node.level.kind == "input" else ((node.path,) if node.path else ())
-        return [model.get_submodule(path) for path in paths]
+        return [_evaluating(model.get_submodule(path)) for path in paths]
 
 
 def _evaluating(module: nn.Module) -> Operation:
-    if not isinstance(module, nn.BatchNorm2d):
-        return module
+    """What a module computes in evaluation mode, without the way through ``nn.Module``'s hooks.
 
-    def normalized(x: Tensor) -> Tensor:
-        return functional.batch_norm(
-            x, module.running_mean, module.running_var, module.weight, module.bias, False, 0.0, module.eps
-        )
+    For a drawing that moves, a small network takes as long to be called as to compute.
+    """
+    if isinstance(module, nn.BatchNorm2d):
 
-    return normalized
+        def normalized(x: Tensor) -> Tensor:
+            return functional.batch_norm(
+                x, module.running_mean, module.running_var, module.weight, module.bias, False, 0.0, module.eps
+            )
+
+        return normalized
+    if isinstance(module, nn.MaxPool2d) and not module.ceil_mode:
+        kernel, stride, padding = module.kernel_size, module.stride, module.padding
+        return lambda x: torch.max_pool2d(x, kernel, stride, padding)
+    forward: Operation = module.forward
+    return forward
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -102,6 +102,10 @@ class Activations:
         largest inputs)."""
         return self._array(key, 0)
 
+    def all_values(self) -> np.ndarray:
+        """float32 (units,): the outputs of all levels in order, each row by row."""
+        return np.asarray(torch.cat([outputs.reshape(-1) for _, outputs in self._results]).cpu().numpy())
+
     def _array(self, key: str, which: int) -> np.ndarray:
         level = self.inspector.level(key)
         tensor = self._results[self.inspector.places[key]][which][0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 from typing import BinaryIO
 
@@ -209,24 +210,45 @@ def _rim(grey: np.ndarray) -> float:
 def _strokes(grey: np.ndarray) -> np.ndarray | None:
     """What stands out from a dark background, float32 0..255 elsewhere 0; None if nothing does."""
     ground, noise = _ground(grey)
-    if isinstance(ground, float):
-        lifted = grey
-        if ground != 0:
-            lifted = np.clip(grey.astype(np.int16) - int(ground), 0, 255).astype(np.uint8)
+    empty = 0
+    if isinstance(ground, float) and ground == 0:  # a drawing: its empty part need not be looked at
+        lifted = grey[_box(grey)]
+        empty = grey.size - lifted.size
+    elif isinstance(ground, float):
+        lifted = np.clip(grey.astype(np.int16) - int(ground), 0, 255).astype(np.uint8)
     else:
         lifted = np.clip(grey - ground, 0, None)
-    if lifted.max() < 24 + 4 * noise:
+    if not lifted.size or lifted.max() < 24 + 4 * noise:
         return None
-    mask = lifted > max(_otsu(lifted) / 2, 4 * noise)
+    counts = np.bincount(lifted.astype(np.uint8).ravel(), minlength=256)
+    counts[0] += empty
+    threshold = max(_otsu(counts) / 2, 4 * noise)
+    mask = lifted > threshold
     if noise and min(mask.shape) > 64:  # specks of dust: kept is what the majority of 5×5 neighbours agree on
         mask &= np.asarray(Image.fromarray(mask).convert("L").filter(ImageFilter.BoxBlur(2))) > 127
-    if not mask.any():
+    box = _box(mask)
+    if not mask[box].size:
         return None
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     cut = lifted[box] * mask[box]
-    full = np.percentile(cut[cut > 0], 90)
+    full = np.percentile(cut[cut > 0], 90) if noise else _percentile(counts, threshold, 0.9)
     return cut if full == 255 else np.clip(cut * (255 / full), 0, 255)
+
+
+def _box(marked: np.ndarray) -> tuple[slice, slice]:
+    """The rows and columns of (H, W) between the first and the last that are not all 0."""
+    rows, columns = np.flatnonzero(marked.any(1)), np.flatnonzero(marked.any(0))
+    if not len(rows):
+        return slice(0), slice(0)
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def _percentile(counts: np.ndarray, threshold: float, share: float) -> float:
+    """As `numpy.percentile`, of the levels above a threshold, from how often there is each of 0..255."""
+    first = int(threshold) + 1
+    below = np.cumsum(counts[first:])
+    place = share * (int(below[-1]) - 1)
+    low, high = np.searchsorted(below, (int(place), math.ceil(place)), side="right")
+    return first + float(low + (high - low) * (place % 1))
 
 
 def _ground(grey: np.ndarray) -> tuple[np.ndarray | float, float]:
@@ -237,8 +259,11 @@ def _ground(grey: np.ndarray) -> tuple[np.ndarray | float, float]:
     height, width = grey.shape
     depth = max(1, min(grey.shape) // 25)
     edges = (grey[:depth], grey[-depth:], grey[:, :depth], grey[:, -depth:])
-    if all((edge == grey[0, 0]).all() for edge in edges):
-        return float(grey[0, 0]), 0.0
+    size = sum(edge.size for edge in edges)
+    # Strokes may reach the rim; the noise of a camera never leaves three quarters of it at one level.
+    for common in (int(grey[0, 0]), int(grey[-1, -1])):
+        if sum(np.count_nonzero(edge == common) for edge in edges) >= 0.75 * size:
+            return float(common), 0.0
     rows, columns = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None]
     rim = np.ones(grey.shape, bool)
     rim[depth : height - depth, depth : width - depth] = False
@@ -246,8 +271,6 @@ def _ground(grey: np.ndarray) -> tuple[np.ndarray | float, float]:
     known = grey[rim].astype(np.float64)
     if len(known) < 100:
         return float(round(_rim(grey))), 0.0
-    if known.min() == known.max():  # the same with strokes that reach the rim
-        return float(known[0]), 0.0
     y, x = (np.broadcast_to(axis, grey.shape)[rim] for axis in (rows, columns))
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
     c, *_ = np.linalg.lstsq(terms.T @ terms, terms.T @ known, rcond=None)
@@ -256,57 +279,66 @@ def _ground(grey: np.ndarray) -> tuple[np.ndarray | float, float]:
     return (across + (c[2] + c[4] * columns + c[5] * rows) * rows).astype(np.float32), noise
 
 
-def _otsu(values: np.ndarray) -> float:
-    """The threshold between levels 0..255 that separates two groups of brightness best (Otsu, 1979)."""
-    counts = np.bincount(values.astype(np.uint8).ravel(), minlength=256)
-    below = np.cumsum(counts)[:-1]
-    above = values.size - below
+def _otsu(counts: np.ndarray) -> float:
+    """The threshold that separates two groups of brightness best (Otsu, 1979), from how often each is."""
+    below = np.cumsum(counts)
     total = np.cumsum(counts * _LEVELS)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gap = total[:-1] / below - (total[-1] - total[:-1]) / above
-        between = np.nan_to_num(below * above * gap**2)
+    size, whole = int(below[-1]), int(total[-1])
+    below, total = below[:-1], total[:-1]
+    above = size - below
+    # The gap of the means, squared, times both sizes; where a group is empty its 0 stays 0.
+    products = np.maximum(below * above, 1).astype(np.float64)
+    between = (total * float(size) - below * float(whole)) ** 2 / products
     return float(np.argmax(between)) + 1.0
 
 
 def _centred(strokes: np.ndarray, height: int, width: int) -> tuple[np.ndarray, bool]:
     """uint8 (H, W) with the strokes in a box of 20/28 of the side, their centre of mass in the middle."""
     scale = min(height, width) * 20 / 28 / max(strokes.shape)
-    drawn = Image.fromarray(np.round(strokes).astype(np.uint8))
-    thin = _stroke_width(strokes > 127) * scale < _STROKE * 0.75
+    if strokes.dtype != np.uint8:
+        strokes = np.round(strokes).astype(np.uint8)
+    wide = _stroke_width(strokes > 127)
+    thin = wide * scale < _STROKE * 0.75
     if thin:
-        missing = round(_STROKE / scale - _stroke_width(strokes > 127))
-        grow = min(missing // 2, 20)
-        drawn = ImageOps.expand(drawn, grow)
-        for _ in range(grow):
-            drawn = drawn.filter(ImageFilter.MaxFilter(3))
-        scale = min(height, width) * 20 / 28 / max(drawn.size)
-    size = max(1, round(drawn.width * scale)), max(1, round(drawn.height * scale))
+        strokes = _grown(strokes, min(round(_STROKE / scale - wide) // 2, 20))
+        scale = min(height, width) * 20 / 28 / max(strokes.shape)
+    size = max(1, round(strokes.shape[1] * scale)), max(1, round(strokes.shape[0] * scale))
     small = np.asarray(
-        drawn.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
+        Image.fromarray(strokes).resize(
+            size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC
+        )
     )
-    small = np.clip(small.astype(np.float32) * (255 / max(float(small.max()), 1.0)), 0, 255)
-    mass = small.sum()
-    down = float((small.sum(1) * np.arange(size[1])).sum() / mass)
-    across = float((small.sum(0) * np.arange(size[0])).sum() / mass)
+    if (brightest := int(small.max())) not in (0, 255):
+        small = np.round(small * (255 / brightest)).astype(np.uint8)
+    down, across = small.sum(1), small.sum(0)
+    mass = max(int(down.sum()), 1)
     # MNIST's digits have their mean centre of mass at row 14.0, column 14.0, counted from the first one's 0.
-    top = int(np.clip(round(height / 2 - down), 0, height - size[1]))
-    left = int(np.clip(round(width / 2 - across), 0, width - size[0]))
+    top = round(height / 2 - int(down @ np.arange(size[1])) / mass)
+    left = round(width / 2 - int(across @ np.arange(size[0])) / mass)
+    top, left = min(max(top, 0), height - size[1]), min(max(left, 0), width - size[0])
     result = np.zeros((height, width), np.uint8)
-    result[top : top + size[1], left : left + size[0]] = np.round(small)
+    result[top : top + size[1], left : left + size[0]] = small
     return result, bool(thin)
+
+
+def _grown(values: np.ndarray, by: int) -> np.ndarray:
+    """uint8 (H + 2·by, W + 2·by): each pixel the largest of those at most ``by`` away, down or across."""
+    values = np.pad(values, 2 * by)
+    for _ in (0, 1):
+        values = values.swapaxes(0, 1)
+        reach = 1
+        while reach < 2 * by + 1:  # the largest of twice as many neighbours with each turn
+            step = min(reach, 2 * by + 1 - reach)
+            values = np.maximum(values[:-step], values[step:])
+            reach += step
+    return values
 
 
 def _stroke_width(mask: np.ndarray) -> float:
     """About how wide the strokes are, in pixels: twice their area over the length of their outline."""
-    inner = mask.copy()
-    inner[1:] &= mask[:-1]
-    inner[:-1] &= mask[1:]
-    inner[:, 1:] &= mask[:, :-1]
-    inner[:, :-1] &= mask[:, 1:]
-    inner[0] = inner[-1] = False
-    inner[:, 0] = inner[:, -1] = False
-    outline = int(mask.sum() - inner.sum())
-    return 2 * float(mask.sum()) / max(outline, 1)
+    inner = mask[1:-1, 1:-1] & mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
+    area = np.count_nonzero(mask)
+    return 2 * area / max(area - np.count_nonzero(inner), 1)
 
 
 def _padded(grey: np.ndarray, height: int, width: int) -> Image.Image:

@@ -51,21 +51,20 @@ def encode_frame(
     """One frame of the networks ``shown``, by slot, for the picture ``given``, uint8 (C, H, W)."""
     slots = []
     parts: list[bytes] = []
-    for slot, (inspector, activations) in shown.items():
+    for slot, (_, activations) in shown.items():
         prediction = activations.prediction
-        values = [_floats(activations.values(level.key)) for level in inspector.levels]
+        values = _floats(activations.all_values())
         slots.append(
             {
                 "slot": slot,
                 "version": (versions or {}).get(slot, ""),
-                "units": sum(len(part) for part in values),
+                "units": len(values),
                 "classes": len(prediction.raw),
                 "order": [int(index) for index in prediction.order],
                 "how": prediction.how,
             }
         )
-        parts += [part.tobytes() for part in values]
-        parts += [_floats(prediction.raw).tobytes(), _floats(prediction.shares).tobytes()]
+        parts += [part.tobytes() for part in (values, _floats(prediction.raw), _floats(prediction.shares))]
     header = {**facts, "given": list(given.shape), "slots": slots}
     return pack(header, [*parts, np.ascontiguousarray(given, np.uint8).tobytes()])
 
