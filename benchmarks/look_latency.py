@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 MEDIAN_LIMIT, HIGH_LIMIT, SERVER_LIMIT = 33.0, 60.0, 5.0
 FRAMES_LIMIT, UNITS = 10.0, 100_000
+LIMITED = ("harley-cnn", "flat")
+COMPARED = (
+    ("harley-cnn", "3d"), ("harley-mlp", "flat"), ("harley-mlp", "3d"), ("modern-cnn", "flat"), ("modern-cnn", "3d")
+)  # fmt: skip
 LARGE = """
 import convolab
 from convolab.networks import Network
@@ -111,39 +115,43 @@ def quantile(values: list[float], share: float) -> float:
 def measure(page: Page, lab: Lab, options: argparse.Namespace) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     rows = []
     parts = {}
-    for name in ("harley-cnn", "harley-mlp", "modern-cnn"):
-        for space in ("flat", "3d"):
-            open_room(page, lab, f"network={name}&space={space}")
-            draw(page, 2)  # warm
-            found = draw(page, options.seconds)
-            total = [one["painted"] - one["event"] for one in found]
-            server = [one["server"] for one in found]
-            row = {
-                "network": name,
-                "units": page.evaluate("convolabLook.layout().units"),
-                "view": space,
-                "frames": len(found),
-                "pen to paint, ms": round(statistics.median(total), 1),
-                "95th": round(quantile(total, 0.95), 1),
-                "server, ms": round(statistics.median(server), 2),
-                "server, 95th": round(quantile(server, 0.95), 2),
-            }
-            if name == "harley-cnn" and space == "flat":
-                row["must stay below"] = [MEDIAN_LIMIT, HIGH_LIMIT, SERVER_LIMIT]
-                row["holds"] = (
-                    row["pen to paint, ms"] <= MEDIAN_LIMIT
-                    and row["95th"] <= HIGH_LIMIT
-                    and row["server, ms"] <= SERVER_LIMIT
-                )
-            else:
-                row["must stay below"], row["holds"] = "", ""
-            rows.append(row)
-            parts[f"{name}, {space}"] = {
-                "event to sent": middle(found, "event", "sent"),
-                "sent to received": middle(found, "sent", "received"),
-                "received to drawn": middle(found, "received", "drawn"),
-                "drawn to painted": middle(found, "drawn", "painted"),
-            }
+    units: dict[str, int] = {}
+    frames: dict[tuple[str, str], list[dict[str, float]]] = {}
+    # In turns, because the speed of a machine drifts; the one with limits more often than the others.
+    for name, space in (LIMITED, *COMPARED[:3], LIMITED, *COMPARED[3:], LIMITED):
+        open_room(page, lab, f"network={name}&space={space}")
+        draw(page, 2)  # warm
+        frames.setdefault((name, space), []).extend(draw(page, options.seconds))
+        units[name] = page.evaluate("convolabLook.layout().units")
+    for (name, space), found in frames.items():
+        total = [one["painted"] - one["event"] for one in found]
+        server = [one["server"] for one in found]
+        row = {
+            "network": name,
+            "units": units[name],
+            "view": space,
+            "frames": len(found),
+            "pen to paint, ms": round(statistics.median(total), 1),
+            "95th": round(quantile(total, 0.95), 1),
+            "server, ms": round(statistics.median(server), 2),
+            "server, 95th": round(quantile(server, 0.95), 2),
+        }
+        if (name, space) == LIMITED:
+            row["must stay below"] = [MEDIAN_LIMIT, HIGH_LIMIT, SERVER_LIMIT]
+            row["holds"] = (
+                row["pen to paint, ms"] <= MEDIAN_LIMIT
+                and row["95th"] <= HIGH_LIMIT
+                and row["server, ms"] <= SERVER_LIMIT
+            )
+        else:
+            row["must stay below"], row["holds"] = "", ""
+        rows.append(row)
+        parts[f"{name}, {space}"] = {
+            "event to sent": middle(found, "event", "sent"),
+            "sent to received": middle(found, "sent", "received"),
+            "received to drawn": middle(found, "received", "drawn"),
+            "drawn to painted": middle(found, "drawn", "painted"),
+        }
     return rows, {"median milliseconds of each part": parts}
 
 
