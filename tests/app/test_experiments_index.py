@@ -13,7 +13,7 @@ import pytest
 from convolab.app.experiments import details, differences, trying
 from convolab.app.experiments.index import RunIndex
 from convolab.app.experiments.state import Shown, from_query, to_query
-from convolab.errors import ExperimentError, RunError, SettingsError
+from convolab.errors import DataError, ExperimentError, RunError, SettingsError
 from convolab.networks import Network, preset
 from convolab.runs import RunFolder, RunSpec
 from convolab.runs.folder import Figures
@@ -172,6 +172,19 @@ def test_differences_of_runs_with_networks_layer_by_layer(home: Path) -> None:
     assert any(change[1:] == ["8", "12"] for change in layers["layers"][0]["fields"])
     assert layers["totals"][1]["parameters"] == other.parameters
     assert differences.layers("aa", "aa")["same"]
+
+
+def test_runs_on_pictures_of_other_sizes_are_not_compared_image_by_image(home: Path) -> None:
+    from convolab.app.experiments.measured import check_comparable
+
+    small, same = make("aa"), make("bb", learning_rate=0.01)
+    spec = small.spec()
+    wide = spec.model_copy(update={"network": preset("convolutional", (3, 32, 32), 10), "name": "wide"})
+    check_comparable(spec, same.spec())
+    with pytest.raises(DataError, match=r"no test set fits both.*can still be looked at side by side"):
+        check_comparable(spec, wide)
+    other = spec.model_copy(update={"dataset": "cifar10"})
+    assert "side by side" in " ".join(differences.unfair([spec, other]))
 
 
 def test_what_is_said_of_a_run_that_is_not_here(home: Path) -> None:

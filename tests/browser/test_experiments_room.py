@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 from visiting import DESKTOP, PHONE, Lab, open_room, screenshot
@@ -150,13 +153,10 @@ def test_three_variants_from_one_run_to_the_comparison(room: Page):
     room.locator(".cx-details .cx-verdict", has_text=re.compile("difference")).wait_for(timeout=PATIENCE)
     screenshot(room, "experiments-which-is-better")
 
-    # Reloaded, it is as it was; and it can be pinned.
+    # Reloaded, it is as it was.
     room.reload()
     legend.nth(2).wait_for()
     row(room, "first").locator(".cx-note").wait_for()
-    room.get_by_role("button", name="Save the table of runs").click()
-    room.get_by_role("menuitem", name="Pin to the page").click()
-    room.locator(".cl-pinned", has_text="Pinned to the page").wait_for()
     room.get_by_role("button", name="Save the settings side by side").click()
     with room.expect_download() as download:
         room.get_by_role("menuitem", name="The table (CSV)").click()
@@ -273,6 +273,85 @@ def test_the_table_by_keys_in_the_dark_and_on_a_phone(room: Page):
         room.set_viewport_size(PHONE)  # type: ignore[arg-type]
         assert room.evaluate("document.documentElement.scrollWidth <= innerWidth")
         screenshot(room, f"experiments-phone-{theme}")
+
+
+def pin(page: Page, menu: str) -> None:
+    """Pin what the menu of this name would save."""
+    opener = page.get_by_role("button", name=f"Save {menu}", exact=True)
+    opener.click()
+    page.get_by_role("menuitem", name="Pin to the page").click()
+    opener.locator("..").get_by_text("Pinned to the page").wait_for(timeout=PATIENCE)
+
+
+def test_four_pins_written_about_exported_and_opened_without_a_network(
+    room: Page, trained_lab: Lab, visitor: BrowserContext, tmp_path: Path
+):
+    row(room, "first").wait_for()
+    room.get_by_label("Search runs").fill("first")
+    if row(room, "first").get_attribute("aria-selected") != "true":
+        row(room, "first").click()
+    pin(room, "the table of runs")
+    pin(room, "the curves")
+    room.get_by_role("radio", name="Statistics").click()
+    room.get_by_label("Run", exact=True).last.select_option(label="first")
+    room.get_by_role("button", name="Measure").click()
+    room.get_by_text(re.compile(r"\d+ of 36 test images of")).wait_for(timeout=PATIENCE)
+    pin(room, "confusion matrix")
+    run_id = row(room, "first").get_attribute("data-run")
+    open_room(room, trained_lab, f"/build?run={run_id}")
+    room.get_by_role("button", name="More", exact=True).click()
+    room.get_by_text("Pin the network to the page").click()
+    room.get_by_text("is among the pins of the room Page").wait_for()
+
+    open_room(room, trained_lab, "/page")
+    room.get_by_role("button", name="Begin with the assignment's questions").click()
+    cards = room.locator(".pin-card")
+    cards.nth(3).wait_for()
+    assert cards.count() == 4
+    for number in range(4):
+        cards.nth(number).get_by_role("button", name="Put").click()
+        room.locator(".pinned").nth(number).wait_for()
+    room.locator(".page-block .rendered").first.click()
+    room.locator("textarea").fill("## Mine\n\nIt learns $\\frac{1}{2}$ of it.")
+    room.keyboard.press("Escape")
+    room.locator(".page-block math").wait_for()
+    room.get_by_text("Saved").wait_for()
+    room.wait_for_timeout(500)
+    room.reload()
+    room.get_by_role("heading", name="Mine").wait_for()
+    assert room.locator(".pinned").count() == 4
+    screenshot(room, "page-four-pins")
+    with room.expect_download() as download:
+        room.get_by_role("link", name="Download").click()
+    with zipfile.ZipFile(download.value.path()) as packed:
+        packed.extractall(tmp_path)
+    (index,) = tmp_path.glob("*/index.html")
+    other = visitor.new_page()
+    failed: list[str] = []
+    asked: list[str] = []
+    other.on("requestfailed", lambda request: failed.append(request.url))
+    other.on("request", lambda request: asked.append(request.url))
+    visitor.set_offline(True)
+    try:
+        other.goto(index.as_uri())
+        other.wait_for_function("[...document.images].every((one) => one.complete && one.naturalWidth > 50)")
+    finally:
+        visitor.set_offline(False)
+    assert failed == []
+    assert all(address.startswith("file:") for address in asked)
+    assert other.locator("figure").count() == 4
+    assert other.locator("img").count() >= 3
+    # Each says what it was made with and how to make it again, with all files at hand.
+    matrix = other.locator("figure", has_text="Confusion matrix")
+    matrix.get_by_text("Settings and files").click()
+    matrix.get_by_text("learning_rate").wait_for()
+    matrix.get_by_text("convolab evaluate pinned --dataset shapes").wait_for()
+    links = other.eval_on_selector_all("details a", "links => links.map((link) => link.href)")
+    assert len(links) >= 8
+    assert {Path(link).suffix for link in links} >= {".csv", ".json", ".txt", ".png", ".svg"}
+    for link in links:
+        assert Path(url2pathname(urlsplit(link).path)).stat().st_size > 0
+    screenshot(other, "page-four-pins-exported", full_page=True)
 
 
 def test_bad_links_and_questions_are_answered_with_a_sentence(trained_lab: Lab, visitor: BrowserContext):

@@ -46,6 +46,8 @@ def test_from_a_pin_to_a_page_on_the_disk(fresh_lab: Lab, visitor: BrowserContex
     page.get_by_label("Name", exact=True).fill("Ada")
     page.get_by_text("Saved").wait_for()
     page.wait_for_timeout(500)
+    fresh_lab.kill()  # nothing of what was written is lost with the lab
+    fresh_lab.start()
     page.reload()
     blocks.nth(1).get_by_text("What I saw").wait_for()
     assert blocks.first.locator(".pinned img").count() == 1

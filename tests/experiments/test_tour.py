@@ -1,21 +1,22 @@
-"""The tour: everything together, on small data sets; what it builds is whole; what was stopped goes on."""
+"""The quick tour, on small data sets: everything together; its page is whole; what was stopped goes on."""
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from convolab.cli import main
 from convolab.experiments import Here
-from convolab.experiments.tour import FULL, QUICK, Plan, Tour
+from convolab.experiments.tour import FULL, QUICK, Tour
 from convolab.runs.store import runs_here
 
-PLAN = Plan(
-    name="small",
+PLAN = replace(
+    QUICK,
     datasets={"shapes": 300, "shapes-b": 300, "shapes-c": 300},
-    second="modern-cnn",
-    counts=(1, 2, 3),
     variant_examples=200,
     picture=32,
     steps=3,
@@ -33,7 +34,7 @@ def three_data_sets(lab: Path, shapes_folder: Path) -> None:
 
 
 def test_the_tour_makes_a_page_of_real_results_and_goes_on_after_a_stop(
-    lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from convolab.experiments import challenge
 
@@ -49,14 +50,14 @@ def test_the_tour_makes_a_page_of_real_results_and_goes_on_after_a_stop(
                 break  # put aside while it trains the variants
     trained = {info.run_id for info in runs_here() if info.state == "finished"}
     assert len(trained) >= 4
-    with Here() as here:
-        tour = Tour(PLAN, here)
-        assert tour.continues
-        stages = list(tour.stages(tmp_path / "page"))
+    monkeypatch.setattr("convolab.experiments.tour.QUICK", PLAN)
+    assert main(["tour", "--quick", "--output", str(tmp_path / "page"), "--json"]) == 0
+    printed = capsys.readouterr()
+    assert "Going on with the tour that was put aside." in printed.err
     assert trained <= {info.run_id for info in runs_here()}
     assert len(runs_here()) == 3 + 1 + 3 + 1  # nothing was trained twice
     assert all(info.state == "finished" for info in runs_here())
-    said = {stage.title: stage.said for stage in stages if stage.said}
+    said = {part["part"]: part["said"] for part in json.loads(printed.out.splitlines()[-1])["parts"]}
     assert list(said) == [
         "Training on three data sets",
         "Comparing two networks",

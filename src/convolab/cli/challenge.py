@@ -264,8 +264,12 @@ def _place(score: Score) -> int:
 
 
 def _line(score: Score) -> list[str]:
+    from convolab.experiments.challenge import TARGET
+
     confirmed = {True: "confirmed", False: "not confirmed", None: "imported" if score.imported else ""}
     reached = "" if score.reached_seconds is None else duration(score.reached_seconds)
+    if score.target != TARGET:
+        reached = f"{reached or 'never'} ({100 * score.target:g} %)"
     return [
         score.id,
         score.title,

@@ -55,6 +55,7 @@ def evaluate(
                 "calibration_error": figures.calibration_error,
                 "per_class_accuracy": {entry.name: entry.recall for entry in figures.per_class},
                 "per_class": [asdict(entry) for entry in figures.per_class],
+                "reliability": [asdict(entry) for entry in figures.reliability],
                 "confusion": figures.confusion,
                 "confused": [asdict(pair) for pair in figures.confused[:20]],
                 "mistakes": [asdict(mistake) for mistake in figures.mistakes[:20]],

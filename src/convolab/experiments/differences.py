@@ -88,7 +88,10 @@ def unfair(starts: Sequence[Start]) -> list[str]:
     recipes = [recipe_of(start) for start in starts]
     found = []
     if len({recipe.dataset for recipe in recipes}) > 1:
-        found.append("They were trained on different data sets.")
+        found.append(
+            "They were trained on different data sets: curves, figures and networks can be looked at side by "
+            "side, but an accuracy of one says nothing about the other."
+        )
     if len({_length(recipe) for recipe in recipes}) > 1:
         found.append("They were trained for different lengths.")
     seeds = {(recipe.settings.seed, recipe.settings.weights_seed) for recipe in recipes}

@@ -177,7 +177,7 @@ class Tour:
 
     def _restyle(self) -> Iterator[str | None]:
         yield None
-        self.page.restyling(self.plan.picture)
+        self.page.restyling(2 * self.plan.picture)  # one pass is quick
 
     def _challenge(self) -> Iterator[str | None]:
         scores: list[Score] = []

@@ -14,6 +14,7 @@ from convolab.experiments.scores import Score, export_score
 from convolab.report import Pin, PinBlock, TextBlock, add_pin, new, pin_run
 from convolab.report.drawings import Line, lines_svg
 from convolab.report.export import build
+from convolab.report.origins import of_run
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -137,6 +138,7 @@ class Page:
         pixels = _input(data.test_images[number], info)
         activations = inspector.run(pixels)
         order = activations.prediction.order
+        start = of_run(run_id, name="tour")
         drawing = draw(
             activations, title="Every unit", caption=[f"Test image {number} of {data.title}, given as it is."]
         )
@@ -147,8 +149,11 @@ class Page:
                 "Every unit of the network",
                 {"units.png": _png(drawing.resize((drawing.width // 2, drawing.height // 2)))},
                 caption=f"It takes test image {number} for a {inspector.classes[order[0]]}.",
-                reproduce=f"convolab look {info.dataset}:test:{number} --network {run_id[:8]} -o units.png",
+                settings=start.settings,
+                reproduce=f"{start.reproduce}; convolab look {info.dataset}:test:{number} --network tour "
+                "-o units.png",
                 run_id=run_id,
+                needed=start.files,
             )
         )
         first, second = int(order[0]), int(order[1])
@@ -162,7 +167,10 @@ class Page:
                 f"From a {inspector.classes[first]} to the border of a {inspector.classes[second]}",
                 {"confusing.png": _png(_strip(shown))},
                 caption=f"Changed by {100 * found.mean_change:.1f} % of the range of a pixel on average.",
+                settings=start.settings | {"test image": number},
+                reproduce=f"{start.reproduce}; then 'A confusing input' in the room Look inside",
                 run_id=run_id,
+                needed=start.files,
             )
         )
         self.latest = found.message
@@ -171,6 +179,7 @@ class Page:
         """Accuracy and time against what was varied."""
         points = [point for point in summary.points if point.accuracy is not None]
         x = [float(point.value) for point in points]
+        counts = ",".join(f"{value:g}" for value in x)
         drawing = lines_svg(
             [Line("test accuracy", x, [point.accuracy or 0.0 for point in points])],
             experiment.title.lower(),
@@ -191,7 +200,7 @@ class Page:
                     "runs.csv": _csv(rows(summary)),
                 },
                 caption=f"Each on the same {experiment.examples or 0:,} examples of {experiment.dataset}.",
-                reproduce=f"convolab variants {experiment.dataset} --vary {experiment.varied} "
+                reproduce=f"convolab variants {experiment.dataset} --vary {experiment.varied}={counts} "
                 f"--examples {experiment.examples}",
             )
         )
@@ -241,7 +250,9 @@ class Page:
         from convolab.style.fast import styles, stylize_steps
         from convolab.style.painted import paint
 
-        names = [entry.name for entry in styles()]
+        # One of each painting: the same may be there in several sizes.
+        first_of = {entry.card.title: entry.name for entry in reversed(styles())}
+        names = [entry.name for entry in styles() if entry.name == first_of[entry.card.title]]
         if not names:
             self.latest = (
                 "No style was learned yet, so this part is left out: 'convolab learn-style' makes one."
@@ -249,21 +260,23 @@ class Page:
             return
         scene = paint("lake", size)
         again = [step.picture for step in stylize_steps(scene, names[0], repeat=3)[1:]]
-        files = {f"first-{count}.png": _png(picture) for count, picture in enumerate(again, 1)}
+        files = {"scene.jpg": _jpeg(scene)}
+        files |= {f"first-{count}.jpg": _jpeg(picture) for count, picture in enumerate(again, 1)}
         sentence = f"The style {names[0]} once, twice and three times."
         if len(names) > 1:
             both = stylize_steps(scene, names[0], then=[names[1]])[-1].picture
             alone = stylize_steps(scene, names[1])[-1].picture
-            files |= {"second.png": _png(alone), "first-then-second.png": _png(both)}
+            files |= {"second.jpg": _jpeg(alone), "first-then-second.jpg": _jpeg(both)}
             sentence += f" Then {names[1]} alone, and {names[1]} on what {names[0]} had painted."
+        title = "One style again and again" + (", and one on another" if len(names) > 1 else "")
         self._words(f"## Restyling in one pass\n\n{sentence}")
         self._pin(
             add_pin(
                 "strip",
-                "One style again and again, and one on another",
+                title,
                 files,
                 caption="Whatever a filter adds, it adds again: borders and grain build up.",
-                reproduce=f"convolab stylize scene.png -s {names[0]} -o again.png --repeat 3 --each",
+                reproduce=f"convolab stylize scene.jpg -s {names[0]} -o again.png --repeat 3 --each",
             )
         )
         self.latest = sentence
@@ -360,6 +373,12 @@ def _strip(frames: Iterable[Any], scale: int = 6) -> Image.Image:
 def _png(picture: Image.Image) -> bytes:
     content = io.BytesIO()
     picture.save(content, "PNG", optimize=True)
+    return content.getvalue()
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, "JPEG", quality=90)
     return content.getvalue()
 
 

@@ -9,7 +9,7 @@ from convolab.lazy import lazily
 if TYPE_CHECKING:
     from convolab.report.document import PinBlock, Report, TextBlock, new, open_report, reports
     from convolab.report.export import build
-    from convolab.report.from_runs import pin_run
+    from convolab.report.from_runs import pin_network, pin_run
     from convolab.report.markdown import to_html
     from convolab.report.pinboard import Pin, add_pin, find_pin, pins, remove_pin
     from convolab.report.templates import TEMPLATES
@@ -25,6 +25,7 @@ _HOME_OF = {
     "find_pin": "pinboard",
     "new": "document",
     "open_report": "document",
+    "pin_network": "from_runs",
     "pin_run": "from_runs",
     "pins": "pinboard",
     "remove_pin": "pinboard",
@@ -43,6 +44,7 @@ __all__ = [
     "find_pin",
     "new",
     "open_report",
+    "pin_network",
     "pin_run",
     "pins",
     "remove_pin",

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import shlex
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convolab.errors import ReportError, RunError, unknown
 from convolab.report.drawings import Line, lines_svg, matrix_svg
+from convolab.report.origins import of_model, of_runs
 from convolab.report.pinboard import Pin, add_pin
 from convolab.runs import RunFolder, RunInfo, curves, find
+
+if TYPE_CHECKING:
+    from convolab.networks import Network
+    from convolab.training.settings import TrainingSettings
 
 Files = dict[str, bytes]
 
@@ -24,34 +28,36 @@ def pin_run(run: str, what: str = "curves", others: Sequence[str] = ()) -> Pin:
     if what not in WHAT:
         raise ReportError(unknown("part of a run", what, WHAT))
     found = find(run)
-    folder = RunFolder(found.run_id)
-    spec = folder.spec()
-    title, caption, files = WHAT[what](found, [find(other) for other in others])
+    beside = [find(other) for other in others]
+    title, caption, files = WHAT[what](found, beside)
+    origin = of_runs([found.run_id, *(one.run_id for one in beside)])
     return add_pin(
         what,
         title,
         files,
         caption=caption,
-        settings={
-            "run": found.name,
-            "data set": spec.dataset,
-            "network": spec.network.name or "custom",
-            "parameters": spec.network.parameters,
-            **spec.settings.model_dump(exclude_defaults=True),
-        },
-        reproduce=_command(found),
+        settings=origin.settings,
+        reproduce=origin.reproduce,
         run_id=found.run_id,
+        needed=origin.files,
     )
 
 
-def _command(run: RunInfo) -> str:
-    spec = RunFolder(run.run_id).spec()
-    words = ["convolab", "train", spec.dataset, "--network", spec.network.name or "network.json"]
-    for name, value in spec.settings.model_dump(exclude_defaults=True).items():
-        words.append(f"--{name.replace('_', '-')}")
-        if value is not True:
-            words.append(str(value))
-    return shlex.join(words)
+def pin_network(dataset: str, network: Network, settings: TrainingSettings) -> Pin:
+    """Pin a network with its layers as a table, its JSON, and the code that trains it with these settings.
+
+    NetworkError if it has errors.
+    """
+    origin = of_model(dataset, network, settings)
+    caption, files = _described(dataset, network, settings)
+    return add_pin(
+        "network",
+        f"Network {network.name or 'custom'} for {dataset}",
+        files,
+        caption=caption,
+        settings=origin.settings,
+        reproduce=origin.reproduce,
+    )
 
 
 def _curves(run: RunInfo, others: list[RunInfo]) -> tuple[str, str, Files]:
@@ -109,20 +115,23 @@ def _statistics(run: RunInfo, others: list[RunInfo]) -> tuple[str, str, Files]:
 
 def _network(run: RunInfo, others: list[RunInfo]) -> tuple[str, str, Files]:
     spec = RunFolder(run.run_id).spec()
+    caption, files = _described(spec.dataset, spec.network, spec.settings)
+    return f"Network of {run.name}", caption, files
+
+
+def _described(dataset: str, network: Network, settings: TrainingSettings) -> tuple[str, Files]:
     rows = [["layer", "output shape", "parameters", "multiply-adds"]]
-    for step in spec.network.trace():
+    for step in network.trace():
         shape = "×".join(map(str, step.output_shape or ()))
-        rows.append([step.layer.title, shape, str(step.parameters), str(step.multiply_adds)])
-    code = spec.network.to_code(spec.settings, spec.dataset)
+        layer = f"{step.layer.title} {step.layer.summary}".strip()
+        rows.append([layer, shape, str(step.parameters), str(step.multiply_adds)])
+    code = network.to_code(settings, dataset)
     files = {
         "layers.csv": _csv(rows),
-        "network.json": spec.network.to_json().encode(),
+        "network.json": network.to_json().encode(),
         "train.py": code.encode(),
     }
-    caption = (
-        f"{spec.network.parameters:,} parameters, {spec.network.multiply_adds:,} multiply-adds per image."
-    )
-    return f"Network of {run.name}", caption, files
+    return f"{network.parameters:,} parameters, {network.multiply_adds:,} multiply-adds per image.", files
 
 
 WHAT: dict[str, Callable[[RunInfo, list[RunInfo]], tuple[str, str, Files]]] = {

@@ -45,6 +45,8 @@ class Pin:
     run_id: str | None = None
     files: tuple[str, ...] = ()
     """Names of its files in the order in which they are shown."""
+    needed: tuple[str, ...] = ()
+    """Those of its files that only the commands need: they are linked, not shown."""
     created: str = ""
 
     @property
@@ -60,8 +62,9 @@ class Pin:
 
     @property
     def pictures(self) -> tuple[str, ...]:
-        """Those of its files that can be looked at."""
-        return tuple(name for name in self.files if Path(name).suffix.lower() in PICTURES)
+        """Those of its files that are to be looked at."""
+        shown = [name for name in self.files if name not in self.needed]
+        return tuple(name for name in shown if Path(name).suffix.lower() in PICTURES)
 
 
 def pins_dir() -> Path:
@@ -78,15 +81,19 @@ def add_pin(
     settings: Mapping[str, Any] | None = None,
     reproduce: str = "",
     run_id: str | None = None,
+    needed: Mapping[str, bytes] | None = None,
 ) -> Pin:
     """Put something aside for the page. ``files``: name → content, in the order in which they are shown.
 
+    ``needed``: files that belong to it, for the commands in ``reproduce``, and are linked but not shown.
     ReportError for a file that a page cannot hold, for more than 50 MB, or if the disk does not take it.
     """
-    for name in files:
+    beside = {name: content for name, content in (needed or {}).items() if name not in files}
+    everything = {**files, **beside}
+    for name in everything:
         if not _NAME.fullmatch(name) or Path(name).suffix.lower() not in FILES:
             raise ReportError(f'A pin cannot hold a file "{name}"; it takes {", ".join(FILES)}.')
-    total = sum(map(len, files.values()))
+    total = sum(map(len, everything.values()))
     if total > LIMIT:
         raise ReportError(f"These files have {total / 1e6:.0f} MB; a pin holds at most {LIMIT / 1e6:.0f} MB.")
     made = Pin(
@@ -97,13 +104,14 @@ def add_pin(
         settings=dict(settings or {}),
         reproduce=reproduce,
         run_id=run_id,
-        files=tuple(files),
+        files=tuple(everything),
+        needed=tuple(beside),
         created=now(),
     )
     unfinished = pins_dir() / f".{made.id}"
     try:
         unfinished.mkdir(parents=True)
-        for name, content in files.items():
+        for name, content in everything.items():
             (unfinished / name).write_bytes(content)
         (unfinished / "pin.json").write_text(json.dumps(asdict(made), indent=1), encoding="utf-8")
         unfinished.rename(made.folder)
@@ -141,7 +149,8 @@ def remove_pin(pin: Pin) -> None:
 def _read(name: str) -> Pin | None:
     try:
         content = json.loads((pins_dir() / name / "pin.json").read_text(encoding="utf-8"))
-        pin = Pin(**{**content, "id": name, "files": tuple(content["files"])})
+        lists = {"files": tuple(content["files"]), "needed": tuple(content.get("needed", ()))}
+        pin = Pin(**{**content, "id": name, **lists})
         # The names come from a file that anyone may have edited: none may lead out of the folder.
         whole = all(_NAME.fullmatch(file) and (pin.folder / file).is_file() for file in pin.files)
     except (OSError, ValueError, TypeError, KeyError):

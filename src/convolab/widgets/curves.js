@@ -123,6 +123,7 @@ function render({ model, el }) {
     setHidden(empty, some);
     for (const node of [figures[0].root, figures[1].root.parentElement, readout, legend, axis, sets, saving]) setHidden(node, !some);
     if (!some) return;
+    el.dataset.pin = JSON.stringify({ runs: present().map((run) => run.key) });
     for (const figure of figures) {
       const width = figure.root.clientWidth;
       if (!width) continue;

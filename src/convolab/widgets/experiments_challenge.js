@@ -115,6 +115,7 @@ function render({ model, el }) {
   }
   function draw() {
     const run = found.run;
+    live.dataset.pin = JSON.stringify({ runs: run ? [run.id] : [] });
     setText(title, run ? `${run.repeats ? "Repeating a score" : run.name}` : "Ready when you are");
     setHidden(stop, !run || !["running", "queued", "paused"].includes(run.state));
     setHidden(curves, !run);
@@ -139,6 +140,7 @@ function render({ model, el }) {
     if (!found) return;
     scoresPlace.say(found.problem);
     const listed = mine();
+    scoresPanel.dataset.pin = JSON.stringify({ scores: listed.map((one) => one.id) });
     if (!listed.length) {
       scores.replaceChildren(h("p.cl-empty", {}, "No scores yet on this data set. Take the challenge, or import a score that somebody gave you."));
       return;
@@ -207,5 +209,7 @@ const HEAD = ["Place", "Name", "Test accuracy", "60 % after", "Examples", "Machi
 function plainLine(one, i) {
   const checked = one.confirmed === null ? (one.imported ? "imported, not repeated" : "") : one.confirmed ? "confirmed" : "not confirmed";
   const machine = [one.machine.processor, one.machine.device && one.machine.device !== "cpu" ? one.machine.device : "", one.machine.cores ? `${one.machine.cores} cores` : ""].filter(Boolean).join(", ");
-  return [i + 1, one.title, accuracy(one.accuracy), one.reached_seconds == null ? "not reached" : duration(one.reached_seconds), count(one.examples), machine, one.machine.gflops ? count(one.machine.gflops) : "", one.work ? short(one.work) : "", checked, day(one.when)];
+  const goal = one.target === 0.6 ? "" : ` (${percent(one.target, 0)})`;
+  const reached = (one.reached_seconds == null ? "not reached" : duration(one.reached_seconds)) + goal;
+  return [i + 1, one.title, accuracy(one.accuracy), reached, count(one.examples), machine, one.machine.gflops ? count(one.machine.gflops) : "", one.work ? short(one.work) : "", checked, day(one.when)];
 }

@@ -24,7 +24,8 @@ export function differencesPanel({ row, choose }) {
   const layersMenu = tableMenu("the networks side by side", () => ({ title: "Networks layer by layer", rows: [["", ...networks.names, "change"], ...flat(networks.layers).map(({ one, depth }) => [`${"  ".repeat(depth)}${one.kind}`, words(one.first), words(one.second), changes(one)])] }));
   const layersHead = h("div.cl-panel-head", {}, h("h3", {}, "Networks, layer by layer"), h("span.cl-spring"), layersMenu);
   const layers = h("div.cx-scroll");
-  const body = h("div.cx-part", {}, unfair, h("div.cl-panel-head", {}, h("h3", {}, "Settings"), more, h("span.cl-spring"), menu), settings, layersHead, h("div.cx-tools.cx-pair", {}, first.root, h("span", {}, "→"), second.root), layers);
+  const layersPart = h("div.cx-part", {}, layersHead, h("div.cx-tools.cx-pair", {}, first.root, h("span", {}, "→"), second.root), layers);
+  const body = h("div.cx-part", {}, unfair, h("div.cl-panel-head", {}, h("h3", {}, "Settings"), more, h("span.cl-spring"), menu), settings, layersPart);
   const root = h("div.cx-part", {}, place.root, empty, body);
 
   function show(chosen) {
@@ -71,6 +72,7 @@ export function differencesPanel({ row, choose }) {
   }
   const lines = () => found.settings.filter((line) => all || line.differs);
   function draw() {
+    body.dataset.pin = JSON.stringify({ runs: found.runs });
     setText(reasons, found.unfair.join(" "));
     setHidden(unfair, !found.unfair.length);
     const rows = lines().map((line) =>
@@ -80,6 +82,7 @@ export function differencesPanel({ row, choose }) {
     settings.replaceChildren(rows.length ? h("table.cx-table.cx-side-by-side", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Setting"), ...found.names.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, ...rows)) : none);
   }
   function drawLayers() {
+    layersPart.dataset.pin = JSON.stringify({ runs: networks.runs });
     const rows = flat(networks.layers).map(({ one, depth }) => {
       const sign = { same: "", changed: "changed", added: "added", removed: "removed" }[one.kind];
       return h("tr", { "data-kind": one.kind, style: depth ? `--cx-depth: ${depth}` : null }, side(one.first), side(one.second), h("td", {}, h("b", {}, sign), one.fields.length ? ` ${changes(one)}` : ""));

@@ -96,6 +96,7 @@ export function statisticsPanel({ row }) {
     if (!found) return;
     setHidden(empty, true);
     setHidden(body, false);
+    body.dataset.pin = JSON.stringify({ runs: [found.run], dataset: found.dataset });
     setText(head, `${found.name}: ${count(found.correct)} of ${count(found.total)} test images of ${found.title} right`);
     figures.replaceChildren(...figureRows().map(([name, value, unit, tip]) => h("div", { "data-tip": tip }, h("dt", {}, name), h("dd", {}, h("b", {}, value), unit ? h("small", {}, unit) : null))));
     const [first, ...rest] = classRows();
@@ -164,6 +165,7 @@ export function comparisonPanel({ row }) {
   function draw() {
     setHidden(empty, true);
     setHidden(body, false);
+    body.dataset.pin = JSON.stringify({ runs: found.runs.map((one) => one.run), dataset: found.dataset });
     const [first, second] = found.runs.map((one) => `“${one.name}”`);
     setText(verdict, found.words.replace("the first", first).replace("the second", second));
     verdict.dataset.real = String(found.real);
@@ -177,7 +179,8 @@ export function comparisonPanel({ row }) {
       return part;
     }));
     const p = found.p_value;
-    setText(note, `Both right ${count(found.both)}, neither ${count(found.neither)} of ${count(found.total)} test images of ${found.title}. McNemar's exact test: p = ${p < 0.0001 ? p.toExponential(1) : p.toPrecision(2)}; below 0.05 counts as real.`);
+    const elsewhere = found.runs.filter((one) => one.trained_on).map((one) => `“${one.name}” was trained on ${one.trained_on}, not on this. `).join("");
+    setText(note, `${elsewhere}Both right ${count(found.both)}, neither ${count(found.neither)} of ${count(found.total)} test images of ${found.title}. McNemar's exact test: p = ${p < 0.0001 ? p.toExponential(1) : p.toPrecision(2)}; below 0.05 counts as real.`);
   }
   function show(chosen) {
     const choices = named(chosen, row);

@@ -149,6 +149,7 @@ function render({ model, el }) {
   function draw() {
     setHidden(nothing, true);
     setHidden(result, false);
+    result.dataset.pin = JSON.stringify({ sweep: found.id });
     if (found.error) return trouble.say(found.error);
     setText(title, found.name);
     setText(words, found.words);

@@ -200,6 +200,7 @@ function render({ model, el }) {
   function draw() {
     setHidden(nothing, true);
     setHidden(result, false);
+    result.dataset.pin = JSON.stringify({ experiment: found.id });
     if (found.error) return trouble.say(found.error);
     const best = Math.max(...found.outcomes.map((one) => (one.state === "finished" ? (one.test_accuracy ?? 0) : 0)));
     setText(title, found.name);

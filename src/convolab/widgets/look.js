@@ -179,6 +179,8 @@ export function choice(label, choices, value, onChange) {
 }
 
 // ---- the small menu in the corner of each picture: [["Save as PNG", action], …] ----
+// What is pinned is all of it, but not entries like ["Film", action, { pin: false }]. What the panel shows is said by an
+// element around the menu: data-pin='{"runs": ["…"]}', see convolab/app/report/origin.py; else it is the room's address.
 export function cornerMenu(name, items) {
   const list = h("div.cl-menu-list", { role: "menu", hidden: true });
   const button = h(
@@ -282,9 +284,10 @@ async function pinAll(name, items, button) {
   const found = [];
   captured = (blob, filename) => found.push({ blob, filename });
   try {
-    for (const [, action] of items) await action();
+    const wanted = items.filter(([, , options]) => options?.pin !== false);
+    for (const [, action] of wanted) await action();
     const end = performance.now() + PATIENCE;
-    while (found.length < items.length && performance.now() < end) await new Promise((next) => setTimeout(next, 50));
+    while (found.length < wanted.length && performance.now() < end) await new Promise((next) => setTimeout(next, 50));
   } finally {
     captured = null;
   }
@@ -295,9 +298,9 @@ async function pinAll(name, items, button) {
   }
   files.sort((a, b) => isPicture(b.name) - isPicture(a.name));
   const title = name[0].toUpperCase() + name.slice(1);
-  const run = new URLSearchParams(location.search).get("run");
-  const place = location.pathname + location.search;
-  const pin = { kind: "panel", title, files, run_id: run, reproduce: `Open ${place} in the lab.`, settings: { where: document.title } };
+  const about = JSON.parse(button.closest("[data-pin]")?.dataset.pin ?? "{}");
+  const prefix = window.path_prefix ?? "";
+  const pin = { kind: "panel", title, files, about, address: location.pathname.slice(prefix.length) + location.search };
   let answer;
   try {
     const reply = await fetch("/report/pin", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(pin) });

@@ -1,5 +1,5 @@
 // The room Look inside: the pad, what the network is given of it, and one or two networks that answer while the pen moves.
-import { choice, cornerMenu, h, onLookChange, popover, saveText, setHidden, setText, short } from "./look.js";
+import { choice, cornerMenu, h, onLookChange, popover, saveBlob, saveText, setHidden, setText, short } from "./look.js";
 import { imageCanvas } from "./look_images.js";
 import { savePng } from "./look_picture.js";
 import { makePad } from "./pad.js";
@@ -70,6 +70,7 @@ function render({ model, el }) {
     ["Picture with legend (PNG)", () => savePng({ panes, frame, view, caption: doneText() })],
     ["All activations (CSV)", saveValues],
     ["Prediction (CSV)", savePrediction],
+    ["What the network is given (PNG)", () => given.toBlob((blob) => saveBlob(blob, "input.png"))],
   ]);
   const bar = h("div.cl-look-bar", {}, space, h("span.cl-look-group", {}, h("span.cl-muted.cl-small", {}, "Colours"), scale), levels.root, zooms, h("span.cl-spring"), legend, menu);
   const stage = h("div.cl-look-panes");

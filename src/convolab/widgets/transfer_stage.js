@@ -25,13 +25,14 @@ function render({ model, el }) {
   const compare = h("button.cl-button", { type: "button", "aria-pressed": "false", title: "Show the photo in its place, to compare", onclick: () => setComparing(!comparing) }, "Photo");
   const menu = cornerMenu("the picture", [
     ["This picture, with its settings (PNG)", () => save(`save/${shownStep()}.png`)],
-    ["All pictures as a film (GIF)", () => save("film.gif")],
-    ["The same in full colour (WebP)", () => save("film.webp")],
-    ["The same without loss (APNG)", () => save("film.apng")],
+    ["All pictures as a film (GIF)", () => save("film.gif"), { pin: false }],
+    ["The same in full colour (WebP)", () => save("film.webp"), { pin: false }],
+    ["The same without loss (APNG)", () => save("film.apng"), { pin: false }],
     ["Losses at every step (CSV)", () => save("losses.csv")],
   ]);
   const earlier = popover("Earlier", "What was painted before", () => model.send({ do: "list" }));
   earlier.root.classList.add("ct-earlier");
+  el.dataset.pin = '{"show": true}'; // the photo and the style pictures stand beside it on the page
   const bar = h("div.ct-bar", {}, main, stop, anew, halves, h("span.cl-spring"), compare, earlier.root, menu);
   const problem = h("div.note.bad", { role: "alert", hidden: true });
   const fetching = h("div.note", { hidden: true, role: "status" });

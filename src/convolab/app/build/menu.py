@@ -16,6 +16,7 @@ from convolab.app.theme import box, button, dialog_box, text, upload_box
 from convolab.errors import ConvolabError
 from convolab.networks import Network
 from convolab.networks.files import MAX_CHARACTERS
+from convolab.report import pin_network
 
 
 def menu(state: BuildState) -> None:
@@ -35,6 +36,7 @@ def menu(state: BuildState) -> None:
         )
         item("o_file_upload", "Open a network file …", lambda: _upload_dialog(state))
         item("o_code", "Export as PyTorch code …", lambda: _code_dialog(state))
+        item("o_push_pin", "Pin the network to the page", lambda: _pin(state))
         ui.separator()
         weights_items(state, item)
         ui.separator()
@@ -112,6 +114,18 @@ def _upload_dialog(state: BuildState) -> None:
         problem.props["role"] = "alert"
         complain("")
     dialog.open()
+
+
+def _pin(state: BuildState) -> None:
+    try:
+        made = pin_network(state.dataset, state.network, state.settings)
+    except ConvolabError as error:
+        explain("The network cannot be pinned yet", str(error))
+        return
+    explain(
+        "Pinned to the page",
+        f"“{made.title}” is among the pins of the room Page: its layers as a table, as JSON, and as code.",
+    )
 
 
 def _code_dialog(state: BuildState) -> None:

@@ -16,7 +16,7 @@ from convolab.app.inference import compute
 from convolab.app.state import dataset_infos
 from convolab.errors import ConvolabError, DataError
 from convolab.runs.folder import RunFolder, RunSpec
-from convolab.words import duration
+from convolab.words import duration, shape_text
 
 if TYPE_CHECKING:
     from convolab.evaluation import Outputs
@@ -102,6 +102,8 @@ def _comparison(first: str, second: str, dataset: str, work: _Work) -> dict[str,
     from convolab.evaluation import compare
     from convolab.evaluation.figures import wilson
 
+    specs = [RunFolder(run_id).spec() for run_id in (first, second)]
+    check_comparable(*specs)
     answers = [_answers(run_id, dataset, work) for run_id in (first, second)]
     found = compare(*answers)
     sides = [
@@ -110,8 +112,9 @@ def _comparison(first: str, second: str, dataset: str, work: _Work) -> dict[str,
             "name": _name(run_id),
             "accuracy": float(one.right.mean()),
             "interval": wilson(int(one.right.sum()), len(one.right)),
+            "trained_on": "" if spec.dataset == dataset else _title(spec.dataset),
         }
-        for run_id, one in zip((first, second), answers, strict=True)
+        for run_id, one, spec in zip((first, second), answers, specs, strict=True)
     ]
     return {
         **asdict(found),
@@ -119,8 +122,24 @@ def _comparison(first: str, second: str, dataset: str, work: _Work) -> dict[str,
         "real": found.real,
         "words": found.words,
         "runs": sides,
+        "dataset": dataset,
         "title": _title(dataset),
     }
+
+
+def check_comparable(first: RunSpec, second: RunSpec) -> None:
+    """DataError if no test set fits both networks, with what can still be compared."""
+    shapes = [spec.network.input_shape for spec in (first, second)]
+    classes = [spec.network.output_shape for spec in (first, second)]
+    if shapes[0] != shapes[1] or classes[0] != classes[1]:
+        takes = [
+            f"{spec.name} takes pictures of {shape_text(spec.network.input_shape)} ({_title(spec.dataset)})"
+            for spec in (first, second)
+        ]
+        raise DataError(
+            f"{takes[0]}, {takes[1]}, so no test set fits both. Their curves, figures and networks can still "
+            "be looked at side by side."
+        )
 
 
 def _answers(run_id: str, dataset: str, work: _Work) -> Outputs:

@@ -14,9 +14,10 @@ from fastapi.responses import FileResponse
 from nicegui import app
 from starlette.concurrency import run_in_threadpool
 
+from convolab.app.report.origin import origin
 from convolab.errors import ConvolabError, ReportError
 from convolab.home import home
-from convolab.report import add_pin, build, find_pin, open_report
+from convolab.report import Pin, add_pin, build, find_pin, open_report
 from convolab.report.pinboard import LIMIT
 
 # Whatever a file holds, nothing in it runs in the lab's name when it is opened on its own.
@@ -36,43 +37,49 @@ def install() -> None:
 
 
 async def pin(request: Request) -> Response:
-    """Pin what a panel shows: JSON with kind, title, caption, settings, reproduce, run_id and files.
+    """Pin what a panel shows: JSON with kind, title, caption, files, the address of the room, and about.
 
-    Each file has a name and its content in base64. Answers ``{"id", "title"}`` or ``{"error": sentence}``.
+    Each file has a name and its content in base64; ``about`` says what is shown, as in
+    `convolab.app.report.origin`. Answers ``{"id", "title"}`` or ``{"error": sentence}``.
     """
     # A page of another site can send plain text to any address, but neither JSON nor our own origin.
-    origin = urlsplit(request.headers.get("origin", "")).netloc
-    if origin != request.headers.get("host"):
+    sender = urlsplit(request.headers.get("origin", "")).netloc
+    if sender != request.headers.get("host"):
         return _json({"error": "Only the lab itself can pin."}, 403)
     if int(request.headers.get("content-length") or 0) > 1.4 * LIMIT:
         return _json({"error": f"This is more than the {LIMIT / 1e6:.0f} MB that a pin can hold."}, 413)
     try:
         content = json.loads(await request.body())
         files = {_name(one["name"]): base64.b64decode(one["data"], validate=True) for one in content["files"]}
-        settings = {str(name)[:80]: str(value)[:500] for name, value in content.get("settings", {}).items()}
         words = {
-            name: str(content.get(name) or "")[:2000] for name in ("kind", "title", "caption", "reproduce")
+            name: str(content.get(name) or "")[:2000] for name in ("kind", "title", "caption", "address")
         }
-        run_id = str(content["run_id"])[:64] if content.get("run_id") else None
+        about = dict(content.get("about") or {})
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
         return _json({"error": "This is nothing that can be pinned."}, 400)
     if not files:
         return _json({"error": "There is nothing to pin here yet."}, 400)
     try:
-        made = await run_in_threadpool(
-            lambda: add_pin(
-                words["kind"] or "picture",
-                words["title"],
-                files,
-                caption=words["caption"],
-                settings=settings,
-                reproduce=words["reproduce"],
-                run_id=run_id,
-            )
-        )
+        made = await run_in_threadpool(_made, words, about, files)
     except ReportError as error:
         return _json({"error": str(error)}, 400)
     return _json({"id": made.id, "title": made.title})
+
+
+def _made(words: dict[str, str], about: dict[str, Any], files: dict[str, bytes]) -> Pin:
+    found = origin(words["address"], about)
+    title = f"{words['title']}: {found.title}" if found.title else words["title"]
+    shown = found.files if about.get("show") else {}
+    return add_pin(
+        words["kind"] or "picture",
+        title[:200],
+        files | {name: content for name, content in shown.items() if name not in files},
+        caption=words["caption"],
+        settings=found.settings,
+        reproduce=found.reproduce,
+        run_id=found.run_id,
+        needed=found.files,
+    )
 
 
 def pin_file(pin_id: str, name: str) -> Response:
