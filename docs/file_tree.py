@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "convolab"
-BEGIN, END = "```\nsrc/convolab/\n", "tests/     "
+BEGIN, END = "```\nsrc/convolab/\n", "```\n\n</details>"
 KINDS = (".py", ".js", ".css")
 
 
