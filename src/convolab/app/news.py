@@ -25,6 +25,7 @@ from convolab.app.experiments import challenging, sweeping, trying
 from convolab.app.experiments.index import INDEX
 from convolab.app.inference import Predictor, compute, parse_indices, warm_up
 from convolab.app.live import VIEWS, RunView
+from convolab.app.restyle import filters, learning, videos
 from convolab.app.status import draft_status, status
 from convolab.app.transfer import grid as grids
 from convolab.app.transfer import view as transfers
@@ -45,6 +46,9 @@ _TELLERS: dict[str, tuple[str, Callable[[str], tuple[dict[str, Any] | None, bool
     "v": ("experiment", trying.news),
     "w": ("sweep", sweeping.news),
     "k": ("challenge", challenging.news),
+    "l": ("learning", learning.news),
+    "x": ("study", filters.news),
+    "y": ("video", videos.news),
 }
 """What is asked → its name in the answer, and who knows what is new, and whether more will come by itself."""
 
@@ -85,7 +89,8 @@ async def news(asked: Mapping[str, str], local: bool = True) -> dict[str, Any]:
     ``asked`` holds ``tab`` and ``source`` (what it shows), then for each panel in sight what it has already:
     ``s`` status, ``c`` curves, ``m`` confusion matrix, ``p`` predictions, ``f`` filters, ``j`` jobs,
     ``t`` a style transfer, ``g`` a grid of them, ``r`` the table of runs, ``v`` variants or repeats,
-    ``w`` a sweep, ``k`` the challenge.
+    ``w`` a sweep, ``k`` the challenge, ``l`` a style being learned, ``x`` filters over
+    filters, ``y`` a video.
     ``local``: whether the browser is on this machine.
     """
     source = asked.get("source", "")

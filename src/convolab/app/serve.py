@@ -53,6 +53,7 @@ def serve(host: str = "127.0.0.1", port: int | None = None, show: bool = True) -
     from convolab.app.experiments import routes as experiments
     from convolab.app.look import socket as look
     from convolab.app.report import routes as report
+    from convolab.app.restyle import routes as restyle
     from convolab.app.shell import lab
     from convolab.app.transfer import routes as transfer
 
@@ -62,6 +63,7 @@ def serve(host: str = "127.0.0.1", port: int | None = None, show: bool = True) -
     look.install()
     report.install()
     transfer.install()
+    restyle.install()
     experiments.install()
 
     async def start() -> None:

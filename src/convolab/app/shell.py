@@ -14,6 +14,7 @@ from convolab.app.build.page import build_room
 from convolab.app.experiments.page import experiments_room
 from convolab.app.look.page import look_room
 from convolab.app.report.room import report_room
+from convolab.app.restyle.page import restyle_room
 from convolab.app.theme import box, button, dialog_box, text
 from convolab.app.transfer.page import transfer_room
 
@@ -50,6 +51,12 @@ ROOMS: tuple[Room, ...] = (
         transfer_room,
     ),
     Room(
+        "/fast",
+        "Fast style",
+        '<path d="M13 2.5 5 13.5h6l-1 8 8.5-11.5h-6.5Z"/>',
+        restyle_room,
+    ),
+    Room(
         "/experiments",
         "Experiments",
         '<path d="M3.5 3.5v17h17"/><path d="m7 16 4-5 3.5 2.5L20 6"/>',
@@ -83,6 +90,8 @@ KEYS = (
     ("H", "there: hide the level"),
     ("Space", "in the table of runs: choose the run or not; ↑ ↓ move"),
     ("P  Backspace  Escape", "on a unit's card: pin it, go back, close it"),
+    ("← →", "on the divider of a picture: more of the photo, more of the painting"),
+    ("Alt ←  Alt →", "on a filter of a chain: move it; Delete removes it"),
     ("?", "this list"),
 )
 
