@@ -55,6 +55,7 @@ def serve(host: str = "127.0.0.1", port: int | None = None, show: bool = True) -
     from convolab.app.report import routes as report
     from convolab.app.restyle import routes as restyle
     from convolab.app.shell import lab
+    from convolab.app.teach import routes as teach
     from convolab.app.transfer import routes as transfer
 
     theme.install()
@@ -64,6 +65,7 @@ def serve(host: str = "127.0.0.1", port: int | None = None, show: bool = True) -
     report.install()
     transfer.install()
     restyle.install()
+    teach.install()
     experiments.install()
 
     async def start() -> None:

@@ -15,6 +15,7 @@ from convolab.app.experiments.page import experiments_room
 from convolab.app.look.page import look_room
 from convolab.app.report.room import report_room
 from convolab.app.restyle.page import restyle_room
+from convolab.app.teach.page import teach_room
 from convolab.app.theme import box, button, dialog_box, text
 from convolab.app.transfer.page import transfer_room
 
@@ -57,6 +58,13 @@ ROOMS: tuple[Room, ...] = (
         restyle_room,
     ),
     Room(
+        "/teach",
+        "Teach",
+        '<circle cx="12" cy="12" r="9"/>'
+        '<path d="M8.5 14.5c.9 1.3 2.1 2 3.5 2s2.6-.7 3.5-2M9 9.5v.5M15 9.5v.5"/>',
+        teach_room,
+    ),
+    Room(
         "/experiments",
         "Experiments",
         '<path d="M3.5 3.5v17h17"/><path d="m7 16 4-5 3.5 2.5L20 6"/>',
@@ -90,6 +98,7 @@ KEYS = (
     ("H", "there: hide the level"),
     ("Space", "in the table of runs: choose the run or not; ↑ ↓ move"),
     ("P  Backspace  Escape", "on a unit's card: pin it, go back, close it"),
+    ("← → ↑ ↓", "among images of a class: from one to the next; Delete removes it"),
     ("← →", "on the divider of a picture: more of the photo, more of the painting"),
     ("Alt ←  Alt →", "on a filter of a chain: move it; Delete removes it"),
     ("?", "this list"),

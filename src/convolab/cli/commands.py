@@ -20,6 +20,7 @@ from convolab.cli import (
     runs,
     style,
     sweep,
+    teach,
     tour,
     train,
 )
@@ -74,6 +75,8 @@ app.command("content-diff")(style.content_diff)
 app.command("styles")(fast_style.styles)
 app.command("stylize")(fast_style.stylize)
 app.command("learn-style")(fast_style.learn_style)
+app.command("teach")(teach.teach)
+app.command("classify")(teach.classify)
 app.command("variants")(experiments.variants)
 app.command("repeat")(experiments.repeat)
 app.add_typer(experiments.app, name="experiments")

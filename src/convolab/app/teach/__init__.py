@@ -1,0 +1,1 @@
+"""The room Teach: your own classes from a handful of examples."""
