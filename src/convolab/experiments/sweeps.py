@@ -253,7 +253,7 @@ class Sweep:
         sentence += f", {pruned} of them early." if pruned else "."
         if best is None:
             return sentence
-        values = ", ".join(f"{name} {shown(value)}" for name, value in best.values.items())
+        values = ", ".join(f"{name} {_figure(value)}" for name, value in best.values.items())
         return f"{sentence} Best: trial {best.number} with {100 * (best.accuracy or 0):.2f} % ({values})."
 
     def _write(self) -> None:
@@ -298,7 +298,8 @@ def _trial(frozen: FrozenTrial) -> Trial:
             accuracy = figures.test_accuracy if accuracy is None else accuracy
             examples, seconds, fraction = figures.examples, figures.seconds, figures.fraction
             reason = now.reason
-            shown_as = now.state if state == "RUNNING" else shown_as
+            if state == "RUNNING":  # until it is told, also if its run has just come to its end
+                shown_as = "running" if now.state == "finished" else now.state
     return Trial(
         number=frozen.number,
         state=shown_as,

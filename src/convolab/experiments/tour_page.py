@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from convolab.experiments.scores import Score, export_score
 from convolab.report import Pin, PinBlock, TextBlock, add_pin, new, pin_run
 from convolab.report.drawings import Line, lines_svg
 from convolab.report.export import build
-from convolab.report.origins import of_run
+from convolab.report.origins import of_run, options
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -123,7 +124,13 @@ class Page:
         caption = "What the simplest classifiers make of the pixels. Distance in class: of two images of one "
         caption += "class, as a share of that of any two."
         self._pin(
-            add_pin("table", "How hard the pixels are", {"difficulty.csv": _csv(table)}, caption=caption)
+            add_pin(
+                "table",
+                "How hard the pixels are",
+                {"difficulty.csv": _csv(table)},
+                caption=caption,
+                reproduce=f"python examples/q3_why_cifar10.py {' '.join(datasets)}",
+            )
         )
         self.latest = sentence
 
@@ -225,6 +232,8 @@ class Page:
                 network=str(folder.weights_path), content_layer=layers[-1], style_layers=",".join(layers)
             )
         scene, painting = paint("lake", size), paint("waves", size)
+        # The weights of a network of the tour are not on the page; VGG-16 is what others have.
+        repeated = TransferSettings(size=size, steps=steps, start="content", coarse_to_fine=size > 128)
         work = Transfer(scene, painting, settings)
         for _ in work.iterates():
             continue
@@ -240,7 +249,7 @@ class Page:
                 {"scene.png": _png(scene), "style.png": _png(painting), "painted.png": _png(work.picture())},
                 caption=f"W = {settings.weight:g}: style and content count alike.",
                 settings=settings.model_dump(exclude_defaults=True) | {"network": called},
-                reproduce=f"convolab transfer scene.png style.png -o out.png --size {size} --steps {steps}",
+                reproduce=f"convolab transfer scene.png style.png -o out.png {shlex.join(options(repeated))}",
             )
         )
         self.latest = sentence
@@ -250,9 +259,9 @@ class Page:
         from convolab.style.fast import styles, stylize_steps
         from convolab.style.painted import paint
 
-        # One of each painting: the same may be there in several sizes.
-        first_of = {entry.card.title: entry.name for entry in reversed(styles())}
-        names = [entry.name for entry in styles() if entry.name == first_of[entry.card.title]]
+        # One of each painting: the same may be there in several sizes, the standard one with the shortest name.
+        there = sorted(styles(), key=lambda entry: len(entry.name), reverse=True)
+        names = sorted({entry.card.title: entry.name for entry in there}.values())
         if not names:
             self.latest = (
                 "No style was learned yet, so this part is left out: 'convolab learn-style' makes one."

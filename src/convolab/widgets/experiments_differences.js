@@ -75,6 +75,7 @@ export function differencesPanel({ row, choose }) {
     body.dataset.pin = JSON.stringify({ runs: found.runs });
     setText(reasons, found.unfair.join(" "));
     setHidden(unfair, !found.unfair.length);
+    setHidden(again, found.settings.some((line) => line.name === "dataset" && line.differs));
     const rows = lines().map((line) =>
       h("tr", line.differs ? { "data-differs": "true" } : {}, h("th", { scope: "row" }, line.label), ...line.values.map((value) => h("td", {}, value))),
     );

@@ -44,6 +44,7 @@ const waits = (words, verb) => (share) => words(`${verb} … ${Math.round(100 * 
 export function statisticsPanel({ row }) {
   let found = null;
   const choose = chooser(["Run"], "Measure", "Measuring …", async (words) => {
+    leave();
     found = await patiently(() => get("statistics", { run: choose.run(), dataset: choose.set() }), waits(words, "Measuring"));
     draw();
   });
@@ -139,12 +140,23 @@ export function statisticsPanel({ row }) {
       setText(reached, error.message);
     }
   }
-  return { root, show: (chosen) => choose.offer(named(chosen, row)) };
+  // A result leaves with the run that it is about.
+  function leave() {
+    found = null;
+    setHidden(empty, false);
+    setHidden(body, true);
+  }
+  function show(chosen) {
+    if (found && !chosen.includes(found.run)) leave();
+    choose.offer(named(chosen, row));
+  }
+  return { root, show };
 }
 
 export function comparisonPanel({ row }) {
   let found = null;
   const choose = chooser(["First run", "Second run"], "Compare", "Comparing …", async (words) => {
+    leave();
     found = await patiently(() => get("comparison", { first: choose.run(0), second: choose.run(1), dataset: choose.set() }), waits(words, "Measuring"));
     draw();
   });
@@ -182,7 +194,13 @@ export function comparisonPanel({ row }) {
     const elsewhere = found.runs.filter((one) => one.trained_on).map((one) => `“${one.name}” was trained on ${one.trained_on}, not on this. `).join("");
     setText(note, `${elsewhere}Both right ${count(found.both)}, neither ${count(found.neither)} of ${count(found.total)} test images of ${found.title}. McNemar's exact test: p = ${p < 0.0001 ? p.toExponential(1) : p.toPrecision(2)}; below 0.05 counts as real.`);
   }
+  function leave() {
+    found = null;
+    setHidden(empty, false);
+    setHidden(body, true);
+  }
   function show(chosen) {
+    if (found && !found.runs.every((one) => chosen.includes(one.run))) leave();
     const choices = named(chosen, row);
     setHidden(few, choices.length > 1);
     for (const node of [choose.root, empty, body]) setHidden(node, choices.length < 2 || (node === empty ? found !== null : node === body ? found === null : false));

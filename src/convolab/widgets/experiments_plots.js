@@ -173,7 +173,7 @@ export function parallelPlot(width, { space, trials, best, onPick, onHover }) {
   if (!lines.length) return null;
   const look = theme();
   const [height, top, bottom, side] = [280, 34, 26, 44];
-  const wide = Math.max(width, 90 * (space.length + 1));
+  const wide = Math.max(width, 76 * (space.length + 1));
   const root = picture(wide, height, `Parallel coordinates of ${lines.length} trials`);
   const scores = lines.map((trial) => trial.accuracy);
   const [low, high] = range(scores, { most: 1, least: 0 });

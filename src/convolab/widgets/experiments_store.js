@@ -37,6 +37,6 @@ function take(news) {
 export function startChoices(keep = "", fits = () => true) {
   const found = [...rows.values()].filter((row) => row.here && fits(row)).sort((a, b) => (a.created < b.created ? 1 : -1));
   const listed = found.slice(0, OFFERED);
-  if (keep && rows.has(keep) && !listed.some((row) => row.id === keep)) listed.push(rows.get(keep));
+  if (keep && rows.has(keep) && fits(rows.get(keep)) && !listed.some((row) => row.id === keep)) listed.push(rows.get(keep));
   return listed.map((row) => [row.id, row.test_accuracy == null ? row.name : `${row.name} (${(100 * row.test_accuracy).toFixed(1)} %)`]);
 }

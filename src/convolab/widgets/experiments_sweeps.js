@@ -162,6 +162,7 @@ function render({ model, el }) {
     setText(standing, found.driven ? (found.ours ? "Going on." : "Going on in another process.") : whole ? "Finished; more trials may be asked for." : "Put aside. Continue whenever you like.");
     setHidden(stop, !found.ours);
     setHidden(go, found.driven || whole);
+    setHidden(forget, found.driven);
     setHidden(extend.parentElement, found.driven && !found.ours);
     setHidden(compare, !found.trials.some((one) => one.accuracy != null));
     lines.replaceChildren(

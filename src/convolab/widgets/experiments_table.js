@@ -108,7 +108,7 @@ export function runsTable({ onChoose, onPoint, colourOf }) {
     const differing = some.length < 2 ? [] : facts.filter((fact) => new Set(some.map((row) => JSON.stringify(setting(row, fact)))).size > 1);
     const plain = ["dataset", "network", "parameters"].filter((key) => some.length > 1 && new Set(some.map((row) => row[key])).size > 1);
     const first = [
-      ...differing.map((fact) => ({ key: `settings.${fact.name}`, title: fact.label, width: Math.max(88, 9 + 7.5 * fact.label.length), tip: `${fact.help} The chosen runs differ in it.`, number: typeof fact.default === "number", differs: true, value: (row) => (row.here ? setting(row, fact) : null), text: (row) => (row.here ? shown(setting(row, fact)) : "") })),
+      ...differing.map((fact) => ({ key: `settings.${fact.name}`, title: fact.label, width: Math.max(88, 9 + 7.5 * fact.label.length), tip: `${fact.help} The chosen runs differ in it.`, number: fact.number, differs: true, value: (row) => (row.here ? setting(row, fact) : null), text: (row) => (row.here ? shown(setting(row, fact)) : "") })),
       ...COLUMNS.filter((column) => plain.includes(column.key)).map((column) => ({ ...column, differs: true })),
     ];
     columns = [NAME, ...first, ...COLUMNS.filter((column) => !plain.includes(column.key))];
@@ -123,7 +123,7 @@ export function runsTable({ onChoose, onPoint, colourOf }) {
     if (focused) head.querySelector(`[data-column="${CSS.escape(focused)}"]`)?.focus();
   }
   const setting = (row, fact) => row.settings[fact.name] ?? (fact.name in row.settings ? null : fact.default);
-  const shown = (value) => (value == null ? "–" : value === true ? "yes" : value === false ? "no" : typeof value === "number" ? String(+value.toPrecision(6)) : String(value));
+  const shown = (value) => (value == null ? "–" : value === true ? "yes" : value === false ? "no" : typeof value !== "number" ? String(value) : Number.isInteger(value) ? count(value) : String(+value.toPrecision(6)));
   function header(column) {
     const own = column.key === sort.key;
     const mark = own ? (sort.down ? " ↓" : " ↑") : "";

@@ -311,6 +311,7 @@ def settings_facts() -> list[dict[str, Any]]:
             "help": knob.help,
             "unit": knob.unit,
             "default": _DEFAULTS[knob.name],
+            "number": knob.kind in ("int", "float"),
         }
         for knob in knobs(TrainingSettings)
     ]
