@@ -259,7 +259,7 @@ class Page:
         from convolab.style.fast import styles, stylize_steps
         from convolab.style.painted import paint
 
-        # One of each painting: the same may be there in several sizes, the standard one with the shortest name.
+        # One of each painting: of several sizes the one with the shortest name, which is the standard one.
         there = sorted(styles(), key=lambda entry: len(entry.name), reverse=True)
         names = sorted({entry.card.title: entry.name for entry in there}.values())
         if not names:
