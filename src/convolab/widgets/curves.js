@@ -187,8 +187,9 @@ function render({ model, el }) {
     }
     context.textBaseline = "top";
     for (const v of ticks(0, right, Math.max(2, Math.floor(inner.w / 90)))) {
-      context.textAlign = v === 0 ? "left" : "center";
-      context.fillText(short(v), px(v), height - bottom + 6);
+      const last = px(v) + 18 > width;
+      context.textAlign = v === 0 ? "left" : last ? "right" : "center";
+      context.fillText(short(v), last ? width - 1 : px(v), height - bottom + 6);
     }
     context.save();
     context.beginPath();
