@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("CONVOLAB_DATA", str(ROOT / ".cache" / "datasets"))
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # Several processes share the cores: threads beyond one in each only wait for one another (a tenth more work).
+    # Several processes share the cores: more threads in each only wait for one another (a tenth more work).
     for name in ("CONVOLAB_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 os.environ.pop("CONVOLAB_SCHEDULER", None)
