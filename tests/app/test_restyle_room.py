@@ -198,6 +198,21 @@ def test_what_is_no_frame_is_refused() -> None:
             camera.read_frame(bad)
 
 
+def test_the_camera_leaves_cores_to_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    from convolab.training.device import at_most, usable_cores
+
+    monkeypatch.setenv("CONVOLAB_THREADS", "6")
+    with at_most(2):
+        assert usable_cores() == 2
+    with at_most(0):
+        assert usable_cores() == 1
+    assert usable_cores() == 6
+    seen = []
+    monkeypatch.setattr(camera, "painted_frame", lambda pixels, order: seen.append(usable_cores()) or pixels)
+    camera.answered(frame()[0], Order("", "stripes"), cores=3)
+    assert seen == [3]
+
+
 # ---------------------------------------------------------------- filters over filters
 
 
@@ -235,7 +250,9 @@ def test_the_same_filter_again_and_again_with_each_padding(photo: str) -> None:
     apart = found.file("replicate-0-1", "difference.png")
     with Image.open(io.BytesIO(apart.content)) as drawn:
         first = np.asarray(found.cells["replicate-0-1"].picture, int)
-        expected_ = np.minimum(measures.GAIN * np.abs(first - np.asarray(found.cells["photo"].picture, int)), 255)
+        expected_ = np.minimum(
+            measures.GAIN * np.abs(first - np.asarray(found.cells["photo"].picture, int)), 255
+        )
         assert np.array_equal(np.asarray(drawn), expected_)
     with pytest.raises(DataError):
         found.file("photo", "difference.png")

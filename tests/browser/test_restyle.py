@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 SMALL = "photo=lab-lake&size=128&style=starry-night-small"
 
 
-@pytest @ pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def second_style(lab: Lab) -> None:
     """A style of its own beside those that come with the lab: tiny, with random weights."""
     sys.path.append(str(HERE.parent / "style"))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +15,8 @@ import psutil
 import torch
 
 from convolab.errors import SettingsError
+
+_most: ContextVar[int] = ContextVar("most_cores", default=1_000_000)
 
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda", "mps"] = "auto") -> torch.device:
@@ -38,14 +44,31 @@ def usable_cores() -> int:
     if chosen:
         if not chosen.isdecimal() or not int(chosen):
             raise SettingsError(f'CONVOLAB_THREADS must be a whole number above 0, not "{chosen}".')
-        return int(chosen)
+        return min(int(chosen), _most.get())
     logical = os.cpu_count() or 1
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical
-    # Two hardware threads of one core share its multipliers: convolutions gain nothing from the second.
-    physical = psutil.cpu_count(logical=False) or logical
-    return max(1, min(allowed, physical, _quota() or allowed))
+    return max(1, min(allowed, _physical() or logical, _quota() or allowed, _most.get()))
 
 
+@contextmanager
+def at_most(cores: int) -> Iterator[None]:
+    """Within it `usable_cores` is at most so many, in this thread: where something else needs the others."""
+    token = _most.set(max(1, cores))
+    try:
+        yield
+    finally:
+        _most.reset(token)
+
+
+# Both are read from files, which takes longer than a small convolution.
+@functools.cache
+def _physical() -> int | None:
+    """Cores without hyperthreading: two hardware threads of one core share its multipliers."""
+    found: int | None = psutil.cpu_count(logical=False)
+    return found
+
+
+@functools.cache
 def _quota() -> int | None:
     """Cores that a Linux control group allows, rounded up; None where there is no limit to read."""
     try:

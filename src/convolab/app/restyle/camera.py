@@ -54,6 +54,7 @@ class _Camera:
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
         self._order: Order | None = None
+        self._cores = 1
         self._frame: bytes | None = None
         self._arrived = asyncio.Event()
 
@@ -87,11 +88,19 @@ class _Camera:
                 keep=wanted.get("keep") is True,
             )
             made = await in_turn(painter, order.style, order.padding)
+            self._cores = self._share()
         except ConvolabError as error:
             await self._say({"error": str(error)})
             return
         self._order = order
         await self._say({"ready": made.title})
+
+    def _share(self) -> int:
+        """Cores for painting: a browser on this machine needs the other half, or both wait for each other."""
+        from convolab.training.device import usable_cores
+
+        local = self._socket.client is None or self._socket.client.host in ("127.0.0.1", "::1")
+        return usable_cores() // 2 if local else usable_cores()
 
     async def _paint(self) -> None:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):
@@ -102,7 +111,7 @@ class _Camera:
                 if frame is None or self._order is None:
                     continue
                 try:
-                    answer = await in_turn(answered, frame, self._order)
+                    answer = await in_turn(answered, frame, self._order, self._cores)
                 except ConvolabError as error:
                     await self._say({"error": str(error)})
                     continue
@@ -112,11 +121,14 @@ class _Camera:
         await self._socket.send_text(json.dumps(content))
 
 
-def answered(message: bytes, order: Order) -> bytes:
-    """The painted frame for one that came. DataError if it is none."""
+def answered(message: bytes, order: Order, cores: int = 1) -> bytes:
+    """The painted frame for one that came, by at most so many cores. DataError if it is none."""
+    from convolab.training.device import at_most
+
     tick = time.perf_counter()
     number, width, height, kind, pixels = read_frame(message)
-    painted = painted_frame(pixels, order)
+    with at_most(cores):
+        painted = painted_frame(pixels, order)
     milliseconds = 1000 * (time.perf_counter() - tick)
     head = ANSWER.pack(number, width, height, kind, milliseconds)
     if kind == JPEG:
