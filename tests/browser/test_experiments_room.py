@@ -314,7 +314,7 @@ def test_four_pins_written_about_exported_and_opened_without_a_network(
     room.locator(".page-block .rendered").first.click()
     room.locator("textarea").fill("## Mine\n\nIt learns $\\frac{1}{2}$ of it.")
     room.keyboard.press("Escape")
-    room.locator(".page-block math").wait_for()
+    room.locator(".page-block").first.locator("math").wait_for()
     room.get_by_text("Saved").wait_for()
     room.wait_for_timeout(500)
     room.reload()

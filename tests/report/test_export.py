@@ -140,3 +140,21 @@ def test_pictures_from_elsewhere_become_links():
 def test_formulas_are_mathml():
     assert "<mfrac>" in to_html("$$\\frac{1}{2}$$")
     assert "costs 5$ and 6$" in to_html("costs 5$ and 6$")
+
+
+def test_long_names_of_curves_stand_whole_below_them():
+    from xml.etree import ElementTree
+
+    from convolab.report.drawings import Line, lines_svg
+
+    names = ["mnist convolutional 1 · learning rate 0.03, test", "the other"]
+    drawn = ElementTree.fromstring(
+        lines_svg([Line(name, [0, 1], [0.1, 0.9]) for name in names], "x", "y", percent=True)
+    )
+    texts = {element.text: element for element in drawn.iter() if element.tag.endswith("text")}
+    for name in names:
+        assert float(texts[name].attrib["x"]) + 7 * len(name) < 720
+        assert float(texts[name].attrib["y"]) < float(drawn.attrib["height"])
+    assert "90.0 %" in texts
+    short = lines_svg([Line("test", [0, 1], [0.1, 0.9])], "x", "y", percent=True)
+    assert ">test 90.0 %<" in short

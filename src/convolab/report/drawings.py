@@ -9,6 +9,10 @@ from html import escape
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito's colours, which people with any colour vision can tell apart."""
+LONG_NAME = 14
+"""Characters of a name that find room at the end of a line, with its value."""
+LEGEND_LINE = 18
+"""Height of a line of the legend, in pixels."""
 _FONT = 'font-family="system-ui, sans-serif"'
 
 
@@ -25,8 +29,15 @@ class Line:
 def lines_svg(
     curves: Sequence[Line], x_title: str, y_title: str, *, percent: bool = False, width: int = 720
 ) -> str:
-    """Curves in one frame, 16:9; ``percent``: y is a share and the axis goes from 0 to 100 %."""
-    height, left, right, top, bottom = round(width * 0.5), 64, 150, 30, 44
+    """Curves in one frame, 16:9; ``percent``: y is a share and the axis goes from 0 to 100 %.
+
+    Names stand at the ends of the lines; long ones below the frame, and only the last values at the ends.
+    """
+    plot, left, top, bottom = round(width * 0.5), 64, 30, 44
+    below = any(len(line.name) > LONG_NAME for line in curves)
+    right, legend = (90, LEGEND_LINE * len(curves) + 8) if below else (150, 0)
+    height = plot + legend
+    bottom += legend
     points = [(x, y) for line in curves for x, y in zip(line.x, line.y, strict=True) if math.isfinite(y)]
     most_x = max((x for x, _ in points), default=1) or 1
     most_y = 1.0 if percent else (max((y for _, y in points), default=1) or 1)
@@ -49,7 +60,7 @@ def lines_svg(
             _text(x, height - bottom + 18, f"{value:,.0f}" if most_x > 10 else f"{value:g}", "middle")
         )
     parts.append(_text(left, top - 12, y_title))
-    parts.append(_text((left + width - right) / 2, height - 8, x_title, "middle"))
+    parts.append(_text((left + width - right) / 2, plot - 8, x_title, "middle"))
     ends = []
     for number, line in enumerate(curves):
         colour = COLOURS[number % len(COLOURS)]
@@ -60,13 +71,16 @@ def lines_svg(
         dash = ' stroke-dasharray="5 4"' if line.dashed else ""
         parts.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>')
         last = line.y[-1]
-        ends.append(
-            (steps[-1][1], f"{line.name} {f'{100 * last:.1f} %' if percent else f'{last:.3g}'}", colour)
-        )
-    below = -math.inf
+        figure = f"{100 * last:.1f} %" if percent else f"{last:.3g}"
+        ends.append((steps[-1][1], figure if below else f"{line.name} {figure}", colour))
+        if below:
+            place_y = plot + LEGEND_LINE * number + 6
+            parts.append(f'<rect x="{left}" y="{place_y}" width="16" height="4" fill="{colour}"/>')
+            parts.append(_text(left + 24, place_y + 6, line.name))
+    under = -math.inf
     for y, label, colour in sorted(ends):
-        below = max(y, below + 15)  # labels must not lie on each other
-        parts.append(_text(width - right + 8, below + 4, label, colour=colour))
+        under = max(y, under + 15)  # labels must not lie on each other
+        parts.append(_text(width - right + 8, under + 4, label, colour=colour))
     return "\n".join([*parts, "</svg>"])
 
 

@@ -179,7 +179,8 @@ export function choice(label, choices, value, onChange) {
 }
 
 // ---- the small menu in the corner of each picture: [["Save as PNG", action], …] ----
-// What is pinned is all of it, but not entries like ["Film", action, { pin: false }]. What the panel shows is said by an
+// What is pinned is all of it, but not entries like ["Film", action, { pin: false }]; a file that is only to be linked on the
+// page is named by its entry, { beside: "input.png" }. What the panel shows is said by an
 // element around the menu: data-pin='{"runs": ["…"]}', see convolab/app/report/origin.py; else it is the room's address.
 export function cornerMenu(name, items) {
   const list = h("div.cl-menu-list", { role: "menu", hidden: true });
@@ -294,7 +295,8 @@ async function pinAll(name, items, button) {
   const files = [];
   for (const { blob, filename } of found) {
     const content = await blob;
-    if (content) files.push({ name: filename, data: await base64(content) });
+    const beside = items.some(([, , options]) => options?.beside === filename);
+    if (content) files.push({ name: filename, data: await base64(content), beside });
   }
   files.sort((a, b) => isPicture(b.name) - isPicture(a.name));
   const title = name[0].toUpperCase() + name.slice(1);

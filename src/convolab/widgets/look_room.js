@@ -70,7 +70,7 @@ function render({ model, el }) {
     ["Picture with legend (PNG)", () => savePng({ panes, frame, view, caption: doneText() })],
     ["All activations (CSV)", saveValues],
     ["Prediction (CSV)", savePrediction],
-    ["What the network is given (PNG)", () => given.toBlob((blob) => saveBlob(blob, "input.png"))],
+    ["What the network is given (PNG)", () => given.toBlob((blob) => saveBlob(blob, "input.png")), { beside: "input.png" }],
   ]);
   const bar = h("div.cl-look-bar", {}, space, h("span.cl-look-group", {}, h("span.cl-muted.cl-small", {}, "Colours"), scale), levels.root, zooms, h("span.cl-spring"), legend, menu);
   const stage = h("div.cl-look-panes");

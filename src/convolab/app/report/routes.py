@@ -39,8 +39,9 @@ def install() -> None:
 async def pin(request: Request) -> Response:
     """Pin what a panel shows: JSON with kind, title, caption, files, the address of the room, and about.
 
-    Each file has a name and its content in base64; ``about`` says what is shown, as in
-    `convolab.app.report.origin`. Answers ``{"id", "title"}`` or ``{"error": sentence}``.
+    Each file has a name, its content in base64, and maybe ``beside``: it is linked, not shown. ``about`` says
+    what the panel shows, as in `convolab.app.report.origin`. Answers ``{"id", "title"}`` or
+    ``{"error": sentence}``.
     """
     # A page of another site can send plain text to any address, but neither JSON nor our own origin.
     sender = urlsplit(request.headers.get("origin", "")).netloc
@@ -51,6 +52,7 @@ async def pin(request: Request) -> Response:
     try:
         content = json.loads(await request.body())
         files = {_name(one["name"]): base64.b64decode(one["data"], validate=True) for one in content["files"]}
+        beside = {_name(one["name"]) for one in content["files"] if one.get("beside")}
         words = {
             name: str(content.get(name) or "")[:2000] for name in ("kind", "title", "caption", "address")
         }
@@ -60,25 +62,25 @@ async def pin(request: Request) -> Response:
     if not files:
         return _json({"error": "There is nothing to pin here yet."}, 400)
     try:
-        made = await run_in_threadpool(_made, words, about, files)
+        made = await run_in_threadpool(_made, words, about, files, beside)
     except ReportError as error:
         return _json({"error": str(error)}, 400)
     return _json({"id": made.id, "title": made.title})
 
 
-def _made(words: dict[str, str], about: dict[str, Any], files: dict[str, bytes]) -> Pin:
+def _made(words: dict[str, str], about: dict[str, Any], files: dict[str, bytes], beside: set[str]) -> Pin:
     found = origin(words["address"], about)
     title = f"{words['title']}: {found.title}" if found.title else words["title"]
     shown = found.files if about.get("show") else {}
     return add_pin(
         words["kind"] or "picture",
         title[:200],
-        files | {name: content for name, content in shown.items() if name not in files},
+        {name: content for name, content in (shown | files).items() if name not in beside},
         caption=words["caption"],
         settings=found.settings,
         reproduce=found.reproduce,
         run_id=found.run_id,
-        needed=found.files,
+        needed=found.files | {name: content for name, content in files.items() if name in beside},
     )
 
 
