@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 MEDIAN_LIMIT, HIGH_LIMIT, SERVER_LIMIT = 33.0, 60.0, 5.0
 FRAMES_LIMIT, UNITS = 10.0, 100_000
 LIMITED = ("harley-cnn", "flat")
-COMPARED = (
-    ("harley-cnn", "3d"), ("harley-mlp", "flat"), ("harley-mlp", "3d"), ("modern-cnn", "flat"), ("modern-cnn", "3d")
-)  # fmt: skip
+COMPARED = tuple(
+    (name, view) for name in ("harley-cnn", "harley-mlp", "modern-cnn") for view in ("flat", "3d")
+)[1:]
 LARGE = """
 import convolab
 from convolab.networks import Network
