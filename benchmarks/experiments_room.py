@@ -194,9 +194,9 @@ def main() -> None:
             overlays = [overlay(page, 20 + CHOSEN * i, True) for i in range(options.rounds)]
             last = [overlay(page, 300 + CHOSEN * i, False) for i in range(min(3, options.rounds))]
             browser.close()
+            errors = lab.errors()[:5]
         finally:
             lab.stop()
-        errors = lab.errors()[:5]
     rows = [
         {
             "what": f"table of {options.runs:,} runs",

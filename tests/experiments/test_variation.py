@@ -119,7 +119,7 @@ def test_a_deleted_run_is_said_to_be_gone(trained) -> None:
     again = summarise(made)
     assert [one.state for one in again.outcomes] == ["finished", "deleted"]
     assert again.points[1].accuracy is None
-    assert "1 of 2 values has no result yet." in again.words
+    assert "1 of 2 values came to no result" in again.words
 
 
 def test_nothing_is_made_if_one_value_does_not_fit() -> None:

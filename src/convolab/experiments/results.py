@@ -14,6 +14,10 @@ from convolab.experiments.variants import Value, shown
 from convolab.runs.folder import RunFolder
 
 
+ENDED = ("finished", "stopped", "failed", "deleted")
+"""States of runs that go on only if somebody asks."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """One run of an experiment as it stands."""
@@ -83,7 +87,7 @@ class Summary:
     @property
     def done(self) -> int:
         """Runs that have ended, in whatever way."""
-        return sum(one.state in ("finished", "stopped", "failed", "deleted") for one in self.outcomes)
+        return sum(one.state in ENDED for one in self.outcomes)
 
 
 def summarise(experiment: Experiment) -> Summary:
@@ -96,7 +100,7 @@ def summarise(experiment: Experiment) -> Summary:
         return Summary(found, (), None, result, words)
     points = _points(found, _test_images(experiment))
     level = plateau(points)
-    return Summary(found, points, level, None, _words(points, level))
+    return Summary(found, points, level, None, _words(points, level, found))
 
 
 def _outcome(member: Member) -> Outcome:
@@ -151,15 +155,19 @@ def _points(outcomes: Sequence[Outcome], test_images: int) -> tuple[Point, ...]:
     return tuple(points)
 
 
-def _words(points: Sequence[Point], level: Plateau | None) -> str:
+def _words(points: Sequence[Point], level: Plateau | None, outcomes: Sequence[Outcome]) -> str:
     measured = [point for point in points if point.accuracy is not None]
     if not measured:
         return ""
     best = max(measured, key=lambda point: point.accuracy or 0.0)
-    missing = len(points) - len(measured)
     sentence = f"Best: {best.label} with {100 * (best.accuracy or 0):.2f} %."
-    if missing:
-        sentence += f" {missing} of {len(points)} values {'has' if missing == 1 else 'have'} no result yet."
+    ended = {one.run_id for one in outcomes if one.state in ENDED}
+    without = [point for point in points if point.accuracy is None]
+    failed = sum(ended.issuperset(point.runs) for point in without)
+    if waiting := len(without) - failed:
+        sentence += f" {waiting} of {len(points)} values {'has' if waiting == 1 else 'have'} no result yet."
+    if failed:
+        sentence += f" {failed} of {len(points)} values came to no result: see the state of its run."
     return f"{sentence} {level.words}" if level is not None else sentence
 
 
