@@ -13,7 +13,6 @@ from convolab.experiments.spreads import Spread, spread
 from convolab.experiments.variants import Value, shown
 from convolab.runs.folder import RunFolder
 
-
 ENDED = ("finished", "stopped", "failed", "deleted")
 """States of runs that go on only if somebody asks."""
 
