@@ -34,7 +34,7 @@ class Queue:
     By default there is one worker, on this machine, that ends with this process. With
     ``CONVOLAB_SCHEDULER=tcp://host:port`` the workers of that Dask cluster are used instead; they need
     convolab installed, must see the lab's home under the same path (a shared folder), and are best started
-    with ``dask worker ADDRESS --nthreads 1 --no-nanny --resources training=1`` (with Dask's nanny malloc returns
+    with ``dask worker ADDRESS --nthreads 1 --no-nanny --resources training=1`` (Dask's nanny has malloc return
     memory so eagerly that training takes twice as long). MLflow is then better a server
     (``MLFLOW_TRACKING_URI``) than a file.
 
