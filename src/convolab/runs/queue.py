@@ -34,8 +34,8 @@ class Queue:
     By default there is one worker, on this machine, that ends with this process. With
     ``CONVOLAB_SCHEDULER=tcp://host:port`` the workers of that Dask cluster are used instead; they need
     convolab installed, must see the lab's home under the same path (a shared folder), and are best started
-    with ``dask worker ADDRESS --nthreads 1 --no-nanny --resources training=1`` (Dask's nanny has malloc return
-    memory so eagerly that training takes twice as long). MLflow is then better a server
+    with ``dask worker ADDRESS --nthreads 1 --no-nanny --resources training=1`` (with its nanny,
+    malloc returns memory so eagerly that training takes twice as long). MLflow is then better a server
     (``MLFLOW_TRACKING_URI``) than a file.
 
     All methods may be called from any thread and, except the constructor and `close`, take milliseconds.
