@@ -337,8 +337,8 @@ def _grown(values: np.ndarray, by: int) -> np.ndarray:
 def _stroke_width(mask: np.ndarray) -> float:
     """About how wide the strokes are, in pixels: twice their area over the length of their outline."""
     inner = mask[1:-1, 1:-1] & mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
-    area = np.count_nonzero(mask)
-    return 2 * area / max(area - np.count_nonzero(inner), 1)
+    area, within = int(np.count_nonzero(mask)), int(np.count_nonzero(inner))
+    return 2 * area / max(area - within, 1)
 
 
 def _padded(grey: np.ndarray, height: int, width: int) -> Image.Image:
