@@ -28,7 +28,7 @@ export function chainEditor({ labels = null, most = 12, label, onChange }) {
 
   function link(name, i) {
     const title = titleOf(name);
-    const image = h("img", { src: thumbOf(name), alt: "", draggable: "false" });
+    const image = h("img", { src: thumbOf(name), alt: title, draggable: "false" });
     const label_ = labels ? `${labels[i]}: ${title}. Press, then choose a style below` : `Filter ${i + 1}: ${title}. Alt with arrows moves it, Delete removes it`;
     const button = h("button.cs-link", { type: "button", draggable: "true", "aria-label": label_, "aria-pressed": labels ? String(at === i) : null, onclick: () => labels && ((at = i), draw(), list.querySelectorAll(".cs-link")[i].focus()) }, image, h("b", {}, labels ? h("span.cs-letter", {}, labels[i]) : null, title));
     button.addEventListener("keydown", (event) => {

@@ -50,7 +50,7 @@ export function controls({ shown, live, change }) {
     mix.replaceChildren(
       ...chosen.map(({ name, share }) => {
         const title = titleOf(name);
-        const image = h("img", { src: thumbOf(name), alt: "" });
+        const image = h("img", { src: thumbOf(name), alt: title });
         if (chosen.length === 1) return h("div.cs-chosen", {}, image, h("b", {}, title));
         const bar = slider({ label: title, tip: "How much of this style, against the others", min: 0, max: 1, step: 0.05, value: share, format: (v) => v.toFixed(2), onInput: (v) => setShare(name, v, false), onChange: (v) => setShare(name, v, true) });
         sliders.set(name, bar);

@@ -45,7 +45,7 @@ function render({ model, el }) {
   const times = slider({ label: "Times", tip: "How often the filter is applied", min: 2, max: 12, step: 1, value: shown.times, format: (v) => `${v} times`, onChange: (v) => change({ times: v }) });
   const size = slider({ label: "Size", tip: "Pixels on the long side", min: 128, max: LARGEST, step: 32, value: Math.min(LARGEST, shown.size), format: (v) => `${v} pixels`, onChange: (v) => change({ size: v }) });
   const padding = h("label.cs-field", { "data-tip": "What the network sees beyond the edge" }, h("span", {}, "Padding"), select());
-  const run = h("button.ct-main", { type: "button", "data-key": "train", onclick: begin }, "Filter");
+  const run = h("button.ct-main", { type: "button", onclick: begin }, "Filter");
   const problem = h("div.note.bad", { role: "alert", hidden: true });
   const progress = h("p.cl-muted", { role: "status" });
   const answer = h("p.cs-answer");

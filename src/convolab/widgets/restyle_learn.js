@@ -203,7 +203,7 @@ function render({ model, el }) {
   function draw() {
     setHidden(own, !painting.key);
     setHidden(hint, !!painting.key);
-    for (const button of strip.children) button.setAttribute("aria-pressed", String(button.dataset.key === painting.key));
+    for (const button of strip.children) button.setAttribute("aria-pressed", String(button.dataset.picture === painting.key));
     const on = !!job.id;
     setText(name, on ? (job.facts?.name ?? "") : "Learning");
     setHidden(empty, on);
@@ -247,7 +247,7 @@ function render({ model, el }) {
       // The lab's own painted styles are at hand; what was brought may be a painting, too.
       const painted = ["strokes", "waves", "mosaic", "hatching", "dots"].map((one) => ({ key: `lab-${one}`, title: { strokes: "Brush strokes", waves: "Waves", mosaic: "Mosaic", hatching: "Hatching", dots: "Dots" }[one] }));
       const items = [...painted, ...photos.filter((item) => !item.key.startsWith("lab-"))];
-      strip.replaceChildren(...items.map((item) => h("button.cs-small", { type: "button", "data-key": item.key, "aria-label": `Painting: ${item.title}`, title: item.title, onclick: () => choosePainting(item.key, item.title) }, h("img", { src: pictureAddress(`pictures/${item.key}/tile.jpg`), alt: "", loading: "lazy" }))));
+      strip.replaceChildren(...items.map((item) => h("button.cs-small", { type: "button", "data-picture": item.key, "aria-label": `Painting: ${item.title}`, title: item.title, onclick: () => choosePainting(item.key, item.title) }, h("img", { src: pictureAddress(`pictures/${item.key}/tile.jpg`), alt: item.title, loading: "lazy" }))));
       draw();
     } catch {
       // The strip stays empty; File still works.

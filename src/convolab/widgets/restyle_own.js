@@ -62,7 +62,7 @@ export function ownStyles({ use }) {
       if (event.key === "Escape") ((name.value = style.title), name.blur());
     });
     const press = (text, words, action) => h("button.cl-button", { type: "button", "aria-label": `${words}: ${style.title}`, "data-tip": words, onclick: action }, text);
-    const item = h("li.cs-own-style", {}, h("img", { src: thumbOf(style.name), alt: "" }), h("div.cs-own-words", {}, name, h("small.cl-muted", {}, [byline(style), `${style.size} network`, style.facts].filter(Boolean).join(" · ")), h("div.cl-actions", {}, press("Paint", "Paint with it", () => use(style.name)), press("Export", "Save it as one file, to be imported elsewhere", () => saveAddress(address(`styles/${style.name}/file`))), press("Remove", "Remove it", () => remove(style, item)))));
+    const item = h("li.cs-own-style", {}, h("img", { src: thumbOf(style.name), alt: style.title }), h("div.cs-own-words", {}, name, h("small.cl-muted", {}, [byline(style), `${style.size} network`, style.facts].filter(Boolean).join(" · ")), h("div.cl-actions", {}, press("Paint", "Paint with it", () => use(style.name)), press("Export", "Save it as one file, to be imported elsewhere", () => saveAddress(address(`styles/${style.name}/file`))), press("Remove", "Remove it", () => remove(style, item)))));
     return item;
   }
   let drawn = "";

@@ -58,7 +58,7 @@ export function photoStrip({ label, onPick, room }) {
   }
 
   function small(source, title, on, onclick) {
-    return h("button.cs-small", { type: "button", "aria-label": `${label}: ${title}`, "aria-pressed": String(on), title, onclick }, h("img", { src: source, alt: "", loading: "lazy" }));
+    return h("button.cs-small", { type: "button", "aria-label": `${label}: ${title}`, "aria-pressed": String(on), title, onclick }, h("img", { src: source, alt: title, loading: "lazy" }));
   }
   function draw() {
     strip.replaceChildren(

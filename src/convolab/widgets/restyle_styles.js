@@ -22,7 +22,7 @@ export function styleStrip({ label, verb, onPick, onAdd = null }) {
   function thumb(styles) {
     const [style] = styles;
     const on = styles.some((one) => chosen.has(one.name));
-    const image = h("img", { src: thumbOf(style.name), alt: "", loading: "lazy", draggable: "false" });
+    const image = h("img", { src: thumbOf(style.name), alt: style.title, loading: "lazy", draggable: "false" });
     const words = h("span.cs-thumb-words", {}, h("b", {}, style.title), h("small", {}, byline(style) || (style.own ? "learned here" : "")));
     const button = h("button.cs-thumb", { type: "button", draggable: "true", "aria-pressed": String(on), "aria-label": `${verb}: ${style.title}${byline(style) ? `, ${byline(style)}` : ""}`, title: style.facts || style.title, onclick: (event) => (onAdd && (event.shiftKey || event.ctrlKey || event.metaKey) ? onAdd(style.name) : onPick(style.name)) }, image, words);
     button.addEventListener("dragstart", (event) => {

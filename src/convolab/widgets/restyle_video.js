@@ -25,7 +25,7 @@ function render({ model, el }) {
   const none = h("div.cs-drop", {}, h("b", {}, "A video"), h("span", {}, "Drop it here or choose a file. A second of it is painted for a look, then the whole, with its sound."));
   const none2 = h("div.cs-drop", {}, h("span", {}, "Press Preview to see one second of it painted."));
   const preview = h("button.cl-button", { type: "button", "data-tip": "Paint one second, to see whether it is what you want", onclick: () => paint(true) }, "Preview one second");
-  const whole = h("button.ct-main", { type: "button", "data-key": "train", onclick: () => paint(false) }, "Render");
+  const whole = h("button.ct-main", { type: "button", onclick: () => paint(false) }, "Render");
   const stop = h("button.cl-button", { type: "button", hidden: true, "data-tip": "What is painted is kept; Render goes on after it", onclick: halt }, "Stop");
   const download = h("button.cl-button", { type: "button", hidden: true, onclick: () => saveAddress(painted()) }, "Download");
   const bar = h("div.cl-bar", { role: "progressbar", "aria-label": "How far the video is", "aria-valuemin": 0, "aria-valuemax": 100 }, h("div.cl-bar-fill"));
