@@ -9,6 +9,7 @@ browser; it is flat if the last quarter of the time needs no more than 3 % beyon
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import shutil
 import statistics
@@ -27,6 +28,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "browser"))
 from visiting import CHROMIUM, DESKTOP, Lab, open_room
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from playwright.sync_api import Page
 
 RATE_LIMIT, LATENCY_LIMIT, GROWTH_LIMIT = 15.0, 150.0, 0.03
@@ -35,21 +38,21 @@ WINDOW = 10.0
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 
-def megabytes(processes: list[psutil.Process]) -> float:
-    """What processes and those that they started hold, without what they share."""
+def megabytes(processes: Iterable[psutil.Process]) -> float:
+    """What processes hold, without what they share."""
     total = 0.0
     for process in processes:
-        for one in [process, *process.children(recursive=True)]:
-            try:
-                total += one.memory_full_info().uss / 1e6
-            except psutil.Error:
-                continue
+        with contextlib.suppress(psutil.Error):
+            total += process.memory_full_info().uss / 1e6
     return total
 
 
-def watch(
-    page: Page, seconds: float, lab: psutil.Process, browser: list[psutil.Process]
-) -> list[dict[str, float]]:
+def browsers(before: set[int]) -> list[psutil.Process]:
+    """All processes that were started since ``before`` was noted."""
+    return [one for one in psutil.Process().children(recursive=True) if one.pid not in before]
+
+
+def watch(page: Page, seconds: float, lab: psutil.Process, before: set[int]) -> list[dict[str, float]]:
     """Frames that were drawn by then, and memory, every ten seconds."""
     samples = []
     begun = time.monotonic()
@@ -61,7 +64,7 @@ def watch(
                 "seconds": now,
                 "frames": frames,
                 "lab, MB": megabytes([lab]),
-                "browser, MB": megabytes(browser),
+                "browser, MB": megabytes(browsers(before)),
             }
         )
         if now >= seconds:
@@ -88,17 +91,15 @@ def main() -> None:
         lab = Lab(Path(folder) / "home").start()
         assert lab.process is not None
         try:
-            mine = psutil.Process()
-            before = {child.pid for child in mine.children()}
+            before = {child.pid for child in psutil.Process().children(recursive=True)}
             browser = playwright.chromium.launch(executable_path=installed, args=[*CHROMIUM, *CAMERA])
-            started = [child for child in mine.children() if child.pid not in before]
             page = browser.new_context(viewport=DESKTOP, permissions=["camera"]).new_page()  # type: ignore[arg-type]
             open_room(page, lab, f"/fast?style={options.style}")
             page.locator("[data-view=picture] .cs[data-state=painted]").wait_for()
             page.get_by_role("button", name="Camera", exact=True).click()
             page.wait_for_function("() => window.convolabCamera?.frames > 60")
             page.evaluate("() => { convolabCamera.latencies.length = 0; }")
-            samples = watch(page, options.seconds, psutil.Process(lab.process.pid), started)
+            samples = watch(page, options.seconds, psutil.Process(lab.process.pid), before)
             latencies: list[float] = page.evaluate("() => convolabCamera.latencies")
             sizes = page.evaluate("() => convolabCamera.sizes")
             lost = page.evaluate("() => convolabCamera.lost")

@@ -486,6 +486,8 @@ def test_a_video_is_brought_looked_at_painted_stopped_and_taken_up_again(tmp_pat
     about = videos.bring(film(tmp_path / "upload.mp4"), "C:\\films\\my film.mp4")
     assert (about["title"], about["width"], about["frames"], about["rate"]) == ("my film.mp4", 64, 30, 10)
     key = about["video"]
+    with Image.open(io.BytesIO(videos.still(key))) as frame_:
+        assert (frame_.format, frame_.size) == ("JPEG", (64, 48))
     order = Order("", "waves", size=64)
     preview = videos.paint({"video": key, "preview": True}, order)
     videos._renders[key].wait(60)

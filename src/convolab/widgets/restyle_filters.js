@@ -181,12 +181,14 @@ function render({ model, el }) {
   }
   function drawNotes() {
     const found = [];
+    const small = [];
     for (const note of study.notes) {
       const [kind, name, pixels] = note.split(":");
       if (kind === "vgg") found.push(h("div.note", {}, h("span", {}, "StyleDiff is measured with VGG-16, which is not here yet (59 MB, fetched once)."), h("button.cl-button", { type: "button", onclick: fetchNetwork }, "Fetch it and measure")));
-      if (kind === "small painting") found.push(h("p.cl-muted", {}, `StyleDiff to ${titleOf(name)} is measured at ${pixels} pixels: that is the size of the picture of the painting that the style carries.`));
+      if (kind === "small painting") small.push([titleOf(name), pixels]);
       if (kind === "no painting") found.push(h("p.cl-muted", {}, `${titleOf(name)} carries no picture of its painting, so StyleDiff to it is not measured.`));
     }
+    if (small.length) found.push(h("p.cl-muted", {}, `StyleDiff to ${small.map(([title]) => title).join(" and ")} is measured at ${small[0][1]} pixels: that is the size of the picture of the painting that a style carries.`));
     notes.replaceChildren(...found);
   }
   async function fetchNetwork(event) {

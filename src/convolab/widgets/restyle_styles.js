@@ -33,6 +33,7 @@ export function styleStrip({ label, verb, onPick, onAdd = null }) {
     return h("div.cs-thumb-frame", {}, button, h("button.cs-add", { type: "button", "aria-label": `Mix in ${style.title}`, title: "Mix it with the chosen ones", onclick: () => onAdd(style.name) }, "+"));
   }
   let drawn = "";
+  let seen = ""; // the chosen style that was last brought into sight
   function draw() {
     const key = JSON.stringify([shelf.styles, [...chosen]]);
     if (key === drawn) return;
@@ -52,6 +53,13 @@ export function styleStrip({ label, verb, onPick, onAdd = null }) {
     show(names) {
       chosen = new Set(names);
       draw();
+      if (!names.length || names.at(-1) === seen || !root.clientWidth) return;
+      // What is chosen is in sight, without moving the page.
+      const on = root.querySelector(".cs-thumb[aria-pressed=true]")?.parentElement;
+      if (!on) return;
+      seen = names.at(-1);
+      const [left, right] = [on.offsetLeft - root.offsetLeft, on.offsetLeft - root.offsetLeft + on.offsetWidth];
+      if (left < root.scrollLeft || right > root.scrollLeft + root.clientWidth) root.scrollLeft = left - (root.clientWidth - on.offsetWidth) / 2;
     },
   };
 }

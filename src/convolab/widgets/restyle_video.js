@@ -22,6 +22,9 @@ function render({ model, el }) {
   const before = h("video.cs-film", { controls: true, playsinline: true, preload: "metadata", "aria-label": "The video as it came" });
   const after = h("video.cs-film", { controls: true, playsinline: true, preload: "auto", "aria-label": "The painted video", loop: true });
   before.muted = after.muted = true;
+  const cameWords = h("figcaption.cl-muted", {}, "As it came");
+  before.addEventListener("error", () => before.src && setText(cameWords, "As it came; the browser cannot play this kind of video, but it can be painted"));
+  before.addEventListener("loadedmetadata", () => setText(cameWords, "As it came"));
   const none = h("div.cs-drop", {}, h("b", {}, "A video"), h("span", {}, "Drop it here or choose a file. A second of it is painted for a look, then the whole, with its sound."));
   const none2 = h("div.cs-drop", {}, h("span", {}, "Press Preview to see one second of it painted."));
   const preview = h("button.cl-button", { type: "button", "data-tip": "Paint one second, to see whether it is what you want", onclick: () => paint(true) }, "Preview one second");
@@ -34,7 +37,7 @@ function render({ model, el }) {
   const said = h("p.cl-sentence", { role: "status" });
   const styles = styleStrip({ label: "Styles", verb: "Paint in the style", onPick: (name) => change({ style: sized(name, sizeNow()) }, true), onAdd: add });
   const side = controls({ shown: () => shown, live: () => ({ on: false }), change });
-  const stage = h("div.cs-films", {}, h("figure", {}, none, before, h("figcaption.cl-muted", {}, "As it came")), h("figure", {}, none2, after, h("figcaption.cl-muted", {}, "Painted")));
+  const stage = h("div.cs-films", {}, h("figure", {}, none, before, cameWords), h("figure", {}, none2, after, h("figcaption.cl-muted", {}, "Painted")));
   el.append(
     h("div.cs-main", {}, h("div.cs-tools", {}, choose, file, list, h("span.cl-spring"), preview, whole, stop, download), busy, problem, stage, h("div.cs-under", {}, facts), bar, h("div.cl-progress", {}, progress, left), said, styles.root),
     h("aside.cs-side", { "aria-label": "How it is painted" }, side.root),
@@ -116,6 +119,7 @@ function render({ model, el }) {
     setHidden(before, !video);
     setHidden(none, !!video);
     source(before, video ? address(`videos/${video.video}/source`) : "");
+    if (video) before.poster = address(`videos/${video.video}/still.jpg`);
     setText(facts, video ? `${video.width}×${video.height} pixels · ${video.frames == null ? "" : `${video.frames.toLocaleString("en")} frames · `}${video.rate.toFixed(1)} frames/s${video.seconds == null ? "" : ` · ${video.seconds.toFixed(1)} s`} · ${video.sound ? "with sound, which is kept" : "no sound"} · painted with ${mixTitle(shown.style)}` : "");
     const running = render_?.state === "running";
     const done = render_?.state === "finished";

@@ -204,9 +204,11 @@ async def video_list() -> Response:
 
 
 def video_file(key: str, name: str) -> Response:
-    """A video as it came (``source``), or as it was painted; browsers may ask for parts of it."""
+    """A video as it came (``source``), one picture of it, or as it was painted; parts of it on request."""
     if name == "source":
         return _file(lambda: videos.source(key), None)
+    if name == "still.jpg":
+        return _jpeg(lambda: videos.still(key))
     return _file(lambda: videos.painted_file(key, name), "video/mp4")
 
 

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convolab.app.restyle.painting import Order, painter
+from convolab.app.restyle.painting import Order, encoded, painter
 from convolab.errors import ConvolabError, DataError
 from convolab.home import home
 from convolab.runs.files import replace_text, why
@@ -89,9 +89,7 @@ class Render:
         order = self.order
         if not self.path.is_file():
             facts = _facts(self.video)
-            start = 0.0
-            if self.preview and facts.seconds and facts.seconds > 2 * PREVIEW_SECONDS:
-                start = facts.seconds / 3  # the first moments of videos are often black
+            start = _start(facts) if self.preview else 0.0
             work = restyle_video(
                 source(self.video),
                 self.path,
@@ -201,6 +199,24 @@ def listed() -> list[dict[str, Any]]:
 def source(key: str) -> Path:
     """The file of a video as it came. DataError."""
     return _folder(key) / Path(str(entry(key)["file"])).name
+
+
+def still(key: str) -> bytes:
+    """A JPEG of the moment at which the preview begins: browsers cannot play all videos. DataError."""
+    import av
+
+    facts, path = _facts(key), source(key)
+    with contextlib.suppress(av.FFmpegError, OSError, IndexError), av.open(str(path)) as film:
+        if facts.seconds:
+            film.seek(int(_start(facts) * 1_000_000))
+        for frame in film.decode(film.streams.video[0]):
+            return encoded(frame.to_image(), "jpg").content
+    raise DataError("No picture of this video can be read.")
+
+
+def _start(facts: VideoFacts) -> float:
+    """Where the preview begins: the first moments of videos are often black."""
+    return facts.seconds / 3 if facts.seconds and facts.seconds > 2 * PREVIEW_SECONDS else 0.0
 
 
 def remove(key: str) -> dict[str, Any]:
