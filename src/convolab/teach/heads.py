@@ -36,7 +36,7 @@ def head_settings(train_size: int, seed: int = 0) -> TrainingSettings:
     return TrainingSettings(
         optimizer="adam",
         learning_rate=0.01,
-        weight_decay=0.001,
+        weight_decay=0.02,
         batch_size=batch,
         schedule="cosine",
         batches=STEPS,
