@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -162,7 +164,8 @@ class Client:
             async with httpx.AsyncClient(transport=transport, base_url="http://lab") as client:
                 return await client.request(method, path, content=content, params=params)  # type: ignore[arg-type]
 
-        return asyncio.run(answer())
+        with ThreadPoolExecutor(1) as pool:  # browser tests may have a loop running in this thread
+            return pool.submit(asyncio.run, answer()).result()
 
     def get(self, path: str, **params: object) -> httpx.Response:
         return self.ask("GET", path, **params)
@@ -191,6 +194,7 @@ def settled(client: Client, **asked: str) -> dict:
         answer = client.get("/news", tab="t", source="draft-x", **asked).json()
         if "predictions" in answer:
             return answer
+        time.sleep(0.05)
     raise AssertionError("There were no predictions.")
 
 
@@ -256,4 +260,5 @@ def test_inference_leaves_the_event_loop_free() -> None:
         await task
         return order
 
-    assert asyncio.run(both()) == ["loop", "inference"]
+    with ThreadPoolExecutor(1) as pool:  # browser tests may have a loop running in this thread
+        assert pool.submit(asyncio.run, both()).result() == ["loop", "inference"]

@@ -23,7 +23,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def _data_sets() -> None:
+    """The real data sets, here before a lab starts: on a fresh machine they take longer than a page waits."""
+    from convolab.datasets import load
+
+    for name in ("mnist", "fashion-mnist", "cifar10"):
+        load(name)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory, _data_sets: None) -> Iterator[Lab]:
     """A lab shared by the tests of a session; each browser context is a visitor of its own."""
     running = Lab(tmp_path_factory.mktemp("lab") / "home").start()
     yield running
@@ -31,7 +40,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def fresh_lab(tmp_path: Path) -> Iterator[Lab]:
+def fresh_lab(tmp_path: Path, _data_sets: None) -> Iterator[Lab]:
     """A lab of this test's own, which it may kill and start again."""
     running = Lab(tmp_path / "home").start()
     yield running

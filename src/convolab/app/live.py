@@ -293,11 +293,12 @@ class Views:
 def watch_interval(tabs: Sequence[bool], active: bool) -> float:
     """Seconds between two questions of one tab; ``tabs`` says of each whether it is on this machine.
 
-    Twice a second for a few tabs that watch a run train; so seldom for many that all answers together cost
-    the training little. A tab on this machine costs most by being drawn, one elsewhere by being answered.
+    Twice a second for a tab that watches a run train alone; so seldom for many that all answers together
+    cost the training little. A tab on this machine costs most by being drawn, one elsewhere by being answered.
     """
-    together = sum(LOCAL_SHARE if local else REMOTE_SHARE for local in tabs)
-    return min(15.0, max(0.5 if active else 2.0, together))
+    shares = sorted(LOCAL_SHARE if local else REMOTE_SHARE for local in tabs)
+    others = sum(shares[:-1])
+    return min(15.0, max(0.5 if active else 2.0, others))
 
 
 VIEWS = Views()
