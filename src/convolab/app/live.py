@@ -294,7 +294,7 @@ def watch_interval(tabs: Sequence[bool], active: bool) -> float:
     """Seconds between two questions of one tab; ``tabs`` says of each whether it is on this machine.
 
     Twice a second for a tab that watches a run train alone; so seldom for many that all answers together
-    cost the training little. A tab on this machine costs most by being drawn, one elsewhere by being answered.
+    cost the training little. A tab on this machine costs most by being drawn, another by being answered.
     """
     shares = sorted(LOCAL_SHARE if local else REMOTE_SHARE for local in tabs)
     others = sum(shares[:-1])
