@@ -29,6 +29,12 @@ def test_the_map_lists_exactly_the_modules_there_are() -> None:
     assert listed() == there
 
 
+def test_the_readme_has_every_file_with_a_line_of_its_own() -> None:
+    lines = [line.split(maxsplit=1) for line in (ROOT / "README.md").read_text().splitlines()]
+    named = [line for line in lines if len(line) == 2 and re.fullmatch(r"[\w/]+\.(py|js|css)", line[0])]
+    assert {path for path, _ in named} == listed(), "python docs/file_tree.py writes it anew"
+
+
 def test_paths_named_in_the_documents_exist() -> None:
     for document in (ROOT / "README.md", ROOT / "benchmarks" / "README.md", ROOT / "CHANGELOG.md"):
         text = document.read_text()

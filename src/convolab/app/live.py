@@ -26,7 +26,7 @@ SENT_AT_ONCE = 300
 """Points of a curve that a tab gets when it sees it for the first time."""
 TRAIN_COLUMNS = ("examples", "batches", "seconds", "loss", "train_accuracy", "examples_per_second")
 TEST_COLUMNS = ("examples", "batches", "seconds", "test_loss", "test_accuracy")
-LOCAL_SHARE = 0.75
+LOCAL_SHARE = 0.8
 REMOTE_SHARE = 0.1
 """Seconds that each tab that looks adds to the time between two questions of any: see `watch_interval`."""
 _VIEWS_KEPT = 64
