@@ -24,6 +24,7 @@ FUNCTIONS: dict[str, Function] = {
     "Tanh": Function("tanh(x)", lambda x, _: math.tanh(x)),
     "ScaledTanh": Function("1.7159·tanh(2x/3)", lambda x, _: 1.7159 * math.tanh(2 * x / 3)),
     "GELU": Function("x·Φ(x)", lambda x, _: 0.5 * x * (1 + math.erf(x / math.sqrt(2)))),
+    "Scale": Function("factor · x", lambda x, n: n["factor"] * x),
     "BatchNorm2d": Function(
         "(x − mean) / √(variance + epsilon) · scale + shift",
         lambda x, n: (x - n["mean"]) / math.sqrt(n["variance"] + n["epsilon"]) * n["scale"] + n["shift"],

@@ -26,6 +26,7 @@ from convolab.networks.layers import (
     ReLU,
     Reshape,
     Residual,
+    Scale,
     ScaledTanh,
     Shape,
     Tanh,
@@ -36,7 +37,7 @@ Kind = Literal[
 ]
 Pair = tuple[int, int]
 
-_ACTIVATIONS = (ReLU, Tanh, ScaledTanh, GELU)
+_ACTIVATIONS = (ReLU, Tanh, ScaledTanh, GELU, Scale)
 _STEMS: dict[str, str] = {"maxpool": "pool", "avgpool": "pool", "globalavgpool": "pool"}
 
 
@@ -179,7 +180,7 @@ class _Walk:
         if isinstance(layer, Flatten | Reshape):
             shape = layer.output_shape(place.shape)
             return place if shape == place.shape else _Place(place.node, shape, wires=(*place.wires, path))
-        if isinstance(layer, BatchNorm2d | ReLU | Tanh | ScaledTanh | GELU):
+        if isinstance(layer, BatchNorm2d | ReLU | Tanh | ScaledTanh | GELU | Scale):
             return self.elementwise(layer, path, place)
         if isinstance(layer, Residual):
             return self.residual(layer, path, place)

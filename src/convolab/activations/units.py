@@ -12,7 +12,7 @@ from torch import nn
 
 from convolab.activations.functions import Numbers, UnitStep
 from convolab.activations.levels import Level, Node
-from convolab.networks.modules import TableConv2d
+from convolab.networks.modules import Scale, TableConv2d
 
 Index = tuple[int, ...]
 
@@ -212,6 +212,8 @@ def _alone(below: tuple[Level, np.ndarray], index: Index, shape: tuple[int, ...]
 
 
 def _numbers(module: nn.Module, index: Index) -> Numbers:
+    if isinstance(module, Scale):
+        return {"factor": module.factor}
     if not isinstance(module, nn.BatchNorm2d):
         return {}
     assert module.running_mean is not None

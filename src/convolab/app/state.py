@@ -201,6 +201,8 @@ class BuildState:
         if dataset == now.dataset and chosen == now.preset:
             return Model(dataset, chosen, now.network, settings)
         if chosen is not None:
+            if chosen != now.preset and "settings" not in values:
+                settings = settings_with(chosen, now)
             return Model(dataset, chosen, preset_for(dataset, chosen), settings)
         network = self.custom(dataset) or moved(now.network, now.dataset, dataset)
         return Model(dataset, None, network.changed(name=""), settings)
@@ -251,6 +253,15 @@ def preset_for(dataset: str, name: str) -> Network:
         raise SettingsError(unknown("network", name, PRESETS))
     info = infos[dataset]
     return preset(name, info.input_shape, len(info.classes))
+
+
+def settings_with(name: str, now: Model) -> TrainingSettings:
+    """The settings when this preset is chosen: its own, if it has any; a recipe's leave with it."""
+    if PRESETS[name].settings:
+        return TrainingSettings(**{**PRESETS[name].settings, "seed": now.settings.seed})
+    if now.preset and PRESETS[now.preset].settings:
+        return DEFAULT_SETTINGS
+    return now.settings
 
 
 def moved(network: Network, source: str, target: str) -> Network:

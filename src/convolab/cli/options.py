@@ -12,6 +12,7 @@ import typer
 from convolab.errors import SettingsError
 from convolab.spec import Knob, Spec, check, knobs
 
+GIVEN = "given"
 _UNITS = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -33,7 +34,8 @@ def seconds(text: str) -> float:
 def spec_options(cls: type[Spec], parameter: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command one option per knob of ``cls``; it receives the checked spec as ``parameter``.
 
-    Options that were not given keep the spec's defaults. Raises SettingsError with one sentence.
+    Options that were not given keep the spec's defaults; a command that has a parameter ``given`` gets what
+    was given there. Raises SettingsError with one sentence.
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,10 +48,12 @@ def spec_options(cls: type[Spec], parameter: str) -> Callable[[Callable[..., Any
             if isinstance(given.get("budget"), str):
                 given["budget"] = seconds(given["budget"])
             values[parameter] = check(cls, given)
+            if GIVEN in own.parameters:
+                values[GIVEN] = given
             return command(**values)
 
         own = inspect.signature(command, eval_str=True)
-        kept = [p for p in own.parameters.values() if p.name != parameter]
+        kept = [p for p in own.parameters.values() if p.name not in (parameter, GIVEN)]
         parameters = [*kept, *(_option(field) for field in fields)]
         wrapper.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in parameters}

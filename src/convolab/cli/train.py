@@ -52,6 +52,7 @@ def train(
     json: JSON_OPTION = False,
     *,
     settings: TrainingSettings,
+    given: dict[str, Any],
 ) -> int:
     """Train a network, on 60,000 examples unless told otherwise. Ctrl-C stops it with a checkpoint."""
     from convolab.datasets import load
@@ -59,6 +60,7 @@ def train(
 
     weights, their_network = _weights(start_from) if start_from else (None, None)
     chosen = their_network if their_network and not network else read_network(network or PRESET, dataset)
+    settings = _with_preset(network, settings, given)
     if not settings.has_length() and settings.target_accuracy is None:
         settings = settings.changed(examples=DEFAULT_EXAMPLES)
     with fetching() as progress:
@@ -67,6 +69,19 @@ def train(
         dataset, chosen, settings, name=name, initial_weights=weights, started_from=start_from
     )
     return _follow(run_id, json)
+
+
+def _with_preset(network: str | None, settings: TrainingSettings, given: dict[str, Any]) -> TrainingSettings:
+    """The settings that go with a preset, where nothing else was asked for; a length replaces its own."""
+    from convolab.networks import PRESETS
+    from convolab.spec import check
+
+    own = dict(PRESETS[network].settings) if network in PRESETS else {}
+    if not own:
+        return settings
+    if {"examples", "batches", "epochs"} & given.keys():
+        own.pop("budget", None)
+    return check(TrainingSettings, {**own, **given})
 
 
 def _weights(text: str) -> tuple[Path, Network]:

@@ -8,7 +8,7 @@ from textwrap import indent
 from typing import TYPE_CHECKING
 
 from convolab.networks import code_parts as parts
-from convolab.networks.layers import Conv2d, Layer, Residual, ScaledTanh
+from convolab.networks.layers import BatchNorm2d, Conv2d, Layer, Residual, Scale, ScaledTanh
 from convolab.networks.layers.base import shape_text
 from convolab.training.settings import TrainingSettings
 
@@ -105,12 +105,22 @@ def _classes(network: Network) -> list[str]:
     sections = []
     if any(isinstance(layer, ScaledTanh) for layer in layers):
         sections.append(parts.SCALED_TANH)
+    if any(isinstance(layer, Scale) for layer in layers):
+        sections.append(parts.SCALE)
+    if any(isinstance(layer, BatchNorm2d) and not layer.scale for layer in layers):
+        sections.append(parts.FIXED_SCALE)
+    if _whitens(network):
+        sections.append(parts.WHITENING_CONV)
     if any(isinstance(layer, Conv2d) and layer.connections for layer in layers):
         rescale = "" if network.initialization == "original" else parts.TABLE_RESCALE
         sections.append(parts.TABLE_CONV.format(rescale=rescale))
     if any(isinstance(layer, Residual) for layer in layers):
         sections.append(parts.RESIDUAL)
     return sections
+
+
+def _whitens(network: Network) -> bool:
+    return any(isinstance(layer, Conv2d) and layer.whitening for layer in _all_layers(network.layers))
 
 
 def _network(network: Network) -> str:
@@ -219,6 +229,7 @@ def _main(network: Network, s: TrainingSettings) -> str:
         device=f"    torch.set_default_device({device})\n" if s.device != "cpu" else "",
         weights_seed="WEIGHTS_SEED" if own_seed else "SEED",
         initialize="    initialize(model)\n" if parts.INITIALIZE[network.initialization] else "",
+        whiten="    whiten(model, normalize(train_images[:2000]))\n" if _whitens(network) else "",
         reseed="    torch.manual_seed(SEED)\n" if own_seed else "",
     )
 

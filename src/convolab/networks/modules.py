@@ -17,6 +17,88 @@ class ScaledTanh(nn.Module):
         return 1.7159 * torch.tanh(x * (2 / 3))
 
 
+class Scale(nn.Module):
+    """Every value times the same fixed number."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same shape as ``x``."""
+        return x * self.factor
+
+
+def fixed_scale(norm: nn.BatchNorm2d) -> nn.BatchNorm2d:
+    """The same batch norm, with a scale that stays as it is."""
+    norm.weight.requires_grad_(False)
+    return norm
+
+
+class WhiteningConv2d(nn.Conv2d):
+    """A convolution whose filters are computed from what comes in, and then stay: `fit` does that.
+
+    Filters come in pairs: a principal direction of the patches, scaled so that its response has deviation 1,
+    and its negative, so that a ReLU after it loses nothing. The strongest directions come first. Only the
+    bias is learned. (Page: How to train your ResNet, 8: bag of tricks, 2019; pairs as in tysam-code's hlb.)
+    """
+
+    EPSILON = 5e-4
+    """Added to the variances, so that directions which hardly occur are not blown up to noise."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, bias=bias)
+        self.weight.requires_grad_(False)
+
+    @torch.no_grad()
+    def fit(self, x: Tensor) -> None:
+        """Compute the filters from (N, in_channels, H, W); the more pictures the better, 1,000 are enough."""
+        k = self.kernel_size[0]
+        patches = _patches(x.double(), k)
+        patches = patches - patches.mean(0)
+        variances, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
+        filters = (directions / (variances.clamp_min(0) + self.EPSILON).sqrt()).T.flip(0)
+        pairs = torch.stack((filters, -filters), 1).flatten(0, 1)[: self.out_channels]
+        self.weight.copy_(pairs.view(self.out_channels, self.in_channels, k, k))
+        if self.bias is not None:
+            self.bias.zero_()
+
+
+def _patches(x: Tensor, kernel_size: int) -> Tensor:
+    """All patches of (N, C, H, W) as rows (N · places, C · kernel · kernel)."""
+    return F.unfold(x, kernel_size).transpose(1, 2).flatten(0, 1)
+
+
+@torch.no_grad()
+def whiten(model: nn.Module, images: Tensor) -> None:
+    """Fit every `WhiteningConv2d` in ``model`` to what reaches it from ``images``, the first one first."""
+    whitening = [module for module in model.modules() if isinstance(module, WhiteningConv2d)]
+    if not whitening:
+        return
+
+    def fit(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        assert isinstance(module, WhiteningConv2d)
+        module.fit(inputs[0].float())
+
+    hooks = [module.register_forward_pre_hook(fit) for module in whitening]
+    training = model.training
+    model.eval()
+    try:
+        model(images)
+    finally:
+        model.train(training)
+        for hook in hooks:
+            hook.remove()
+
+
 class TableConv2d(nn.Module):
     """A convolution in which each output map sees only some of the input maps.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from convolab.errors import NetworkError, unknown
 from convolab.networks.layers import (
@@ -23,7 +24,8 @@ from convolab.networks.layers import (
     Shape,
 )
 from convolab.networks.layers.base import shape_text
-from convolab.networks.network import Network
+from convolab.networks.network import Initialization, Network
+from convolab.networks.speed_recipes import SPEED_RECIPES
 
 Builder = Callable[[Shape, int], list[Layer]]
 """Makes the layers for an input shape (channels, height, width) and a number of classes."""
@@ -37,6 +39,9 @@ class Preset:
     title: str
     help: str
     builder: Builder
+    initialization: Initialization = "original"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Training settings that go with it, where they differ from the defaults."""
 
 
 def _triple(out_channels: int) -> list[Layer]:
@@ -191,6 +196,10 @@ PRESETS: dict[str, Preset] = {
             "Seven convolutions, three residual blocks, batch norm: about twelve times the work on CIFAR-10.",
             _resnet,
         ),
+        *(
+            Preset(recipe.name, recipe.title, recipe.help, recipe.layers, "dirac", recipe.settings)
+            for recipe in SPEED_RECIPES
+        ),
     )
 }
 """The networks by name, in the order in which a menu should offer them."""
@@ -204,8 +213,10 @@ def preset(name: str, input_shape: Shape, classes: int) -> Network:
     """
     if name not in PRESETS:
         raise NetworkError(unknown("network", name, PRESETS))
-    layers = PRESETS[name].builder(input_shape, classes)
-    network = Network.model_validate({"input_shape": input_shape, "layers": layers, "name": name})
+    entry = PRESETS[name]
+    layers = entry.builder(input_shape, classes)
+    described = {"input_shape": input_shape, "layers": layers, "name": name}
+    network = Network.model_validate({**described, "initialization": entry.initialization})
     if network.problem(classes) is None:
         return network
     rounded = network.changed(floor=True)

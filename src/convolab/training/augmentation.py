@@ -67,6 +67,8 @@ class Augmentation:
     scaling: float = 0.0
     stroke: float = 0.0
     """Pixels, at most 1."""
+    alternate: bool = False
+    """Flip in turns: the second epoch of a pair mirrors what the first did not (Jordan 2024)."""
 
     @classmethod
     def of(cls, settings: TrainingSettings, height: int, width: int, fill: Tensor | None) -> Augmentation:
@@ -91,6 +93,7 @@ class Augmentation:
             settings.rotation,
             settings.scaling,
             settings.stroke,
+            settings.alternate_flip,
         )
 
     def __bool__(self) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from convolab.datasets import Dataset
 from convolab.errors import DataError, SettingsError, TrainingError
 from convolab.training.device import is_out_of_memory
+from convolab.training.resizing import size_at
 from convolab.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -30,6 +31,20 @@ def check_fit(network: Network, dataset: Dataset, settings: TrainingSettings) ->
             f"choose {size:,} or less."
         )
     network.check(len(dataset.classes), dataset.input_shape)
+    if settings.start_size < 1:
+        channels, height, width = dataset.input_shape
+        least = (size_at(height, settings.start_size, 0), size_at(width, settings.start_size, 0))
+        smaller = network.changed(input_shape=(channels, *least), floor=True)
+        same = [a.layer.parameters(a.input_shape or ()) for a in network.trace()]
+        if (
+            smaller.problem(len(dataset.classes)) is not None
+            or [a.layer.parameters(a.input_shape or ()) for a in smaller.trace()] != same
+        ):
+            raise SettingsError(
+                f"This network takes pictures of {height}×{width} only, so training cannot begin with "
+                f"{least[0]}×{least[1]}; set the picture size at first to 1, or put global average pooling "
+                "before the fully connected layers."
+            )
 
 
 def check_same_run(
@@ -44,7 +59,8 @@ def check_same_run(
             )
     saved, mine = record["settings"], settings.model_dump(mode="json")
     for name, value in mine.items():
-        if name not in MAY_CHANGE and saved.get(name) != value:
+        # A setting that a checkpoint does not know yet was as it is when nobody chooses.
+        if name not in MAY_CHANGE and saved.get(name, type(settings).model_fields[name].default) != value:
             label = type(settings).model_fields[name].title or name
             raise TrainingError(
                 f"The checkpoint {path} belongs to a run with {label.lower()} {saved.get(name)}, "

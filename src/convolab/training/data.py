@@ -7,6 +7,8 @@ seen exactly once per epoch, and the number of examples seen says everything abo
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -115,5 +117,11 @@ class TrainingData:
         self._order = torch.randperm(len(self), generator=generator).to(self.device)
         if self.augmentation:
             generator.manual_seed(seed_of(self.seed, AUGMENTATION_STREAM, epoch))
-            self._draws = self.augmentation.draw(len(self), generator).to(self.device)
+            draws = self.augmentation.draw(len(self), generator)
+            if self.augmentation.flip and self.augmentation.alternate:
+                # One coin for each image, the same in every epoch, and turned over in every other one.
+                generator.manual_seed(seed_of(self.seed, AUGMENTATION_STREAM))
+                coins = torch.rand(len(self), generator=generator) < 0.5
+                draws = replace(draws, flip=coins[self._order.cpu()] ^ bool(epoch % 2))
+            self._draws = draws.to(self.device)
         self._epoch = epoch

@@ -15,6 +15,7 @@ from torch.nn import functional
 from convolab.datasets import Dataset
 from convolab.errors import SettingsError, TrainingError
 from convolab.evaluation.measure import evaluate_tensors
+from convolab.networks.modules import WhiteningConv2d, whiten
 from convolab.training.checkpoints import CheckpointError
 from convolab.training.checks import explained, not_finite_message
 from convolab.training.control import Commands, Control, MemoryControl, checked_learning_rate
@@ -33,6 +34,7 @@ from convolab.training.events import (
 )
 from convolab.training.optimizers import set_learning_rate
 from convolab.training.precision import choose_precision, make_forward
+from convolab.training.resizing import shrunk
 from convolab.training.schedules import schedule_factor
 from convolab.training.settings import TrainingSettings
 from convolab.training.state import NotFinite, TrainingState
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 
 REPORT_SECONDS = 0.15
 """Training seconds between two Progress events."""
+WHITENED_ON = 2000
+"""Training images from which the filters of whitening convolutions are computed."""
 POLL_SECONDS = 0.02
 """How often the control is asked while paused."""
 
@@ -160,9 +164,22 @@ class Training(TrainingState):
             shape = (self.settings.batch_size, *self.dataset.input_shape)
             self.precision = choose_precision(self.model, shape, self.device, self.settings.precision)
         self._forward = make_forward(self.model, self.precision.name, self.device)
+        self._measured_forward = (
+            make_forward(self.measured, self.precision.name, self.device) if self.average else self._forward
+        )
         self._test_images = images_tensor(self.dataset.test_images, self.device)
         self._test_labels = labels_tensor(self.dataset.test_labels, self.device)
         self._data = TrainingData(self.dataset, self.settings, self.device)
+        self._whitening_biases = [
+            module.bias
+            for module in self.model.modules()
+            if isinstance(module, WhiteningConv2d) and module.bias is not None
+        ]
+        if not self.fitted:
+            whiten(self.model, self._data.normalize(self._data.images[:WHITENED_ON]))
+            if self.average:
+                self.average.model.load_state_dict(self.model.state_dict())
+            self.fitted = True
 
     def _train(self) -> Generator[Event, None, str]:
         """Train until a stop condition is met, and say which (or "release")."""
@@ -198,6 +215,8 @@ class Training(TrainingState):
         position, plan = self.position, self.plan
         size = plan.next_size(position)
         images, labels = self._data.take(position.examples, size)
+        done = plan.fraction(position) or 0.0
+        images = shrunk(images, self.settings.start_size, done)
         # A last batch that was cut short takes a step as much shorter: a handful of examples would else move
         # the weights as far as a whole batch, at the worst moment (linear scaling rule, Goyal et al. 2017).
         share = size / self.settings.batch_size
@@ -206,7 +225,12 @@ class Training(TrainingState):
         logits = self._forward(images)
         loss = functional.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
         loss.backward()
+        if done >= self.settings.whitening_until < 1:
+            for bias in self._whitening_biases:
+                bias.grad = None
         self.optimizer.step()
+        if self.average:
+            self.average.update(position.batches)
         self.figures.add(loss, logits, labels)
         position.examples += len(labels)
         position.batches += 1
@@ -229,6 +253,8 @@ class Training(TrainingState):
         yield self._end(reason, message)
 
     def _end(self, reason: str, message: str) -> Finished:
+        if self.average and reason != "not finite":
+            self.model.load_state_dict(self.average.model.state_dict())
         position, test = self.position, self.evaluation
         self.finished = Finished(
             examples=position.examples,
@@ -365,9 +391,9 @@ class Training(TrainingState):
     def _evaluate(self) -> Evaluated:
         assert self._data is not None
         self._read_clock()
-        self.model.eval()
+        self.measured.eval()
         result = evaluate_tensors(
-            self._forward,
+            self._measured_forward,
             self._test_images,
             self._test_labels,
             self._data.normalize,

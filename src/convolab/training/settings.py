@@ -9,7 +9,7 @@ from pydantic import model_validator
 from convolab.spec import Spec, knob
 
 Optimizer = Literal[
-    "sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adadelta", "adam", "adamax", "adamw"
+    "sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adadelta", "adam", "adamax", "adamw", "muon"
 ]
 Schedule = Literal["constant", "step", "cosine", "one-cycle", "linear"]
 Normalization = Literal["[-1, 1]", "[0, 1]", "none", "per-channel"]
@@ -43,7 +43,7 @@ class TrainingSettings(Spec):
         minimum=0,
         maximum=0.9999,
         step=0.05,
-        applies={"optimizer": ("momentum", "nesterov", "rmsprop")},
+        applies={"optimizer": ("momentum", "nesterov", "rmsprop", "muon")},
         group="optimizer",
     )
     gamma: float = knob(
@@ -83,6 +83,24 @@ class TrainingSettings(Spec):
         minimum=0,
         maximum=10,
         step=0.0001,
+        group="optimizer",
+    )
+    norm_rate: float = knob(
+        1.0,
+        "Rate of norm shifts",
+        "How many times as fast batch norms learn their shifts; a large factor helps short training.",
+        above=0,
+        maximum=1000,
+        step=1,
+        group="optimizer",
+    )
+    average: float = knob(
+        0.0,
+        "Average of weights",
+        "Measure a running mean of the weights that keeps this share at each step; 0 is off.",
+        minimum=0,
+        maximum=0.9999,
+        step=0.01,
         group="optimizer",
     )
     batch_size: int = knob(
@@ -139,6 +157,13 @@ class TrainingSettings(Spec):
     flip: bool = knob(
         False, "Flip", "Mirror half of the training images left to right.", group="augmentation"
     )
+    alternate_flip: bool = knob(
+        False,
+        "Flip in turns",
+        "Mirror each image in every other pass instead of at random, so that two passes show both sides.",
+        applies={"flip": (True,)},
+        group="augmentation",
+    )
     shift: int = knob(
         0,
         "Shift",
@@ -187,6 +212,24 @@ class TrainingSettings(Spec):
         maximum=64,
         step=1,
         group="augmentation",
+    )
+    start_size: float = knob(
+        1.0,
+        "Picture size at first",
+        "Share of the pictures' side that training begins with; it grows to 1 in the first two thirds.",
+        minimum=0.25,
+        maximum=1,
+        step=0.05,
+        group="data",
+    )
+    whitening_until: float = knob(
+        1.0,
+        "Whitening learns until",
+        "The share of training after which the bias of a whitening convolution stays as it is.",
+        minimum=0,
+        maximum=1,
+        step=0.1,
+        group="schedule",
     )
     seed: int = knob(
         0,
@@ -280,6 +323,15 @@ class TrainingSettings(Spec):
         if self.schedule != "constant" and not self.has_length():
             raise ValueError(
                 f"schedule {self.schedule} needs to know when training ends; "
+                "give a number of examples, batches, epochs or a time budget"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _growing_needs_an_end(self) -> TrainingSettings:
+        if (self.start_size < 1 or self.whitening_until < 1) and not self.has_length():
+            raise ValueError(
+                "Picture sizes that grow, and a whitening bias that stops, need to know when training ends; "
                 "give a number of examples, batches, epochs or a time budget"
             )
         return self

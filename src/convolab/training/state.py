@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from convolab.datasets import Dataset
 from convolab.errors import TrainingError
 from convolab.evaluation.measure import Evaluation
+from convolab.training.averaging import Average
 from convolab.training.checkpoints import (
     PrivateRandomness,
     all_finite,
@@ -83,7 +84,15 @@ class TrainingState:
                 initial_weights = read_weights(initial_weights)
             load_weights_into(self.model, dict(initial_weights), "The initial weights")
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = make_optimizer(self.model.parameters(), settings)
+        self.fitted = initial_weights is not None
+        """Whether whitening convolutions have their filters already."""
+        self.optimizer = make_optimizer(self.model, settings)
+        self.average = Average(self.model, settings.average) if settings.average else None
+
+    @property
+    def measured(self) -> nn.Sequential:
+        """What is measured and kept: the running mean of the weights if there is one, else the model."""
+        return self.average.model if self.average else self.model
 
     @property
     def examples(self) -> int:
@@ -100,6 +109,7 @@ class TrainingState:
         if not all_finite(model.values()):
             raise NotFinite("The weights are no longer finite numbers, so they were not saved.")
         tensors = {f"model.{name}": tensor for name, tensor in model.items()}
+        tensors |= self.average.tensors() if self.average else {}
         tensors |= optimizer_tensors(self.optimizer)
         tensors |= {f"random.{kind}": state for kind, state in self._randomness.now().items()}
         write_checkpoint(Path(path), tensors, self._record())
@@ -110,7 +120,7 @@ class TrainingState:
         TrainingError if the file cannot be written or weights are no longer finite.
         """
         save_weights(
-            path, self.model, self.network, self.dataset, self.settings.normalization, self._summary()
+            path, self.measured, self.network, self.dataset, self.settings.normalization, self._summary()
         )
 
     def _read_clock(self) -> None:
@@ -158,6 +168,10 @@ class TrainingState:
         check_same_run(path, record, self._identity(), self.settings)
         weights = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
         load_weights_into(self.model, weights, f"The weights in {path}")
+        self.fitted = True
+        if self.average:
+            mean = {n.removeprefix("average."): t for n, t in tensors.items() if n.startswith("average.")}
+            load_weights_into(self.average.model, mean, f"The averaged weights in {path}")
         restore_optimizer(self.optimizer, tensors)
         for kind in self._randomness.states:
             if f"random.{kind}" in tensors:  # absent where the run moved to another kind of device

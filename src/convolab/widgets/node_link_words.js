@@ -1,5 +1,5 @@
 // Levels in words.
-const FUNCTIONS = { ScaledTanh: "scaled tanh", Tanh: "tanh", ReLU: "ReLU", GELU: "GELU" };
+const FUNCTIONS = { ScaledTanh: "scaled tanh", Tanh: "tanh", ReLU: "ReLU", GELU: "GELU", Scale: "scaled" };
 
 // "6 maps of 28×28", "120 units".
 export function levelShape(level) {

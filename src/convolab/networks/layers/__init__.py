@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from convolab.errors import NetworkError, unknown
-from convolab.networks.layers.activations import GELU, ReLU, ScaledTanh, Tanh
+from convolab.networks.layers.activations import GELU, ReLU, Scale, ScaledTanh, Tanh
 from convolab.networks.layers.base import Fix, Layer, Position, Shape, ShapeError
 from convolab.networks.layers.conv import LENET5_CONNECTIONS, Conv2d
 from convolab.networks.layers.linear import Linear
@@ -32,6 +32,7 @@ AnyLayer = Annotated[
     | Tanh
     | ScaledTanh
     | ConstantPad2d
+    | Scale
     | Residual,
     Field(discriminator="type"),
 ]
@@ -55,6 +56,7 @@ LAYERS: dict[str, type[Layer]] = {
         Tanh,
         ScaledTanh,
         ConstantPad2d,
+        Scale,
         Residual,
     )
 }
@@ -103,6 +105,7 @@ __all__ = [
     "ReLU",
     "Reshape",
     "Residual",
+    "Scale",
     "ScaledTanh",
     "Shape",
     "ShapeError",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from convolab.networks.layers.base import Layer, Shape
+from convolab.spec import knob
 
 if TYPE_CHECKING:
     from torch import nn
@@ -83,3 +84,33 @@ class GELU(Layer):
     def code(self, input_shape: Shape) -> str:
         """``nn.GELU()``."""
         return "nn.GELU()"
+
+
+class Scale(Layer):
+    """factor · x. Before the softmax, a factor below 1 keeps the first steps of bold training gentle.
+
+    (Page: How to train your ResNet, 2018, where the logits are scaled by 1/8.)
+    """
+
+    type: Literal["Scale"] = "Scale"
+    title: ClassVar[str] = "Scale"
+    help: ClassVar[str] = "Multiplies every value by a fixed number; small ones calm what comes out."
+
+    factor: float = knob(
+        0.125, "Factor", "What every value is multiplied by.", minimum=-1000, maximum=1000, step=0.125
+    )
+
+    def build(self, input_shape: Shape) -> nn.Module:
+        """`convolab.networks.modules.Scale`."""
+        from convolab.networks import modules
+
+        return modules.Scale(self.factor)
+
+    def code(self, input_shape: Shape) -> str:
+        """``Scale(0.125)``."""
+        return f"Scale({self.factor!r})"
+
+    @property
+    def summary(self) -> str:
+        """``× 0.125``."""
+        return f"× {self.factor:g}"

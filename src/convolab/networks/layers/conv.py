@@ -83,11 +83,18 @@ class Conv2d(Layer):
         "Connections",
         "For each output map the input maps it sees, counted from 0, as in LeNet-5; empty: all of them.",
     )
+    whitening: bool = knob(
+        False,
+        "Whitening",
+        "Filters that make what comes out uncorrelated, computed from the training images and kept.",
+    )
 
     @model_validator(mode="after")
     def _connections_make_sense(self) -> Conv2d:
         if self.connections is None:
             return self
+        if self.whitening:
+            raise ValueError("Whitening needs every output map to see all input maps; remove the connections")
         if len(self.connections) != self.out_channels:
             raise ValueError(
                 f"Connections must list the inputs of each of the {self.out_channels} output maps, "
@@ -118,6 +125,17 @@ class Conv2d(Layer):
                     )
                 ],
             )
+        if self.whitening and self.out_channels > (most := 2 * input_shape[0] * self.kernel_size**2):
+            raise ShapeError(
+                f"{described(input_shape)}: patches of {self.kernel_size} × {self.kernel_size} have "
+                f"{most // 2} directions, each with its negative, so whitening makes at most {most} maps.",
+                self,
+                input_shape,
+                [
+                    Fix(f"Set output channels to {most}", replacement=self.changed(out_channels=most)),
+                    Fix("Learn its filters instead", replacement=self.changed(whitening=False)),
+                ],
+            )
         return window_shape(
             self, input_shape, self.kernel_size, self.stride, self.padding, self.out_channels, floor
         )
@@ -129,8 +147,9 @@ class Conv2d(Layer):
         return sum(len(inputs) for inputs in self.connections)
 
     def parameters(self, input_shape: Shape) -> int:
-        """Weights and biases."""
-        return self.filters(input_shape) * self.kernel_size**2 + self.bias * self.out_channels
+        """Weights and biases; where filters are computed from the images, biases alone are learned."""
+        weights = 0 if self.whitening else self.filters(input_shape) * self.kernel_size**2
+        return weights + self.bias * self.out_channels
 
     def multiply_adds(self, input_shape: Shape) -> int:
         """One per weight and place of the window."""
@@ -144,9 +163,17 @@ class Conv2d(Layer):
         return field.window((k, k), (s, s), (p, p), grid)
 
     def build(self, input_shape: Shape) -> nn.Module:
-        """``torch.nn.Conv2d``, or `convolab.networks.modules.TableConv2d` with a connection table."""
+        """``torch.nn.Conv2d``; `convolab.networks.modules.TableConv2d` with a connection table, and
+        `WhiteningConv2d` where the filters are computed from the images.
+        """
         from torch import nn
 
+        if self.whitening:
+            from convolab.networks.modules import WhiteningConv2d
+
+            return WhiteningConv2d(
+                input_shape[0], self.out_channels, self.kernel_size, self.stride, self.padding, bias=self.bias
+            )
         if self.connections is None:
             return nn.Conv2d(
                 input_shape[0], self.out_channels, self.kernel_size, self.stride, self.padding, bias=self.bias
@@ -169,7 +196,8 @@ class Conv2d(Layer):
             wrapped = fill(lists.replace("\x00", ", "), 96).replace("\x01", " ")
             table = indent(f"[\n{indent(wrapped, '    ')}\n],", "    ")
             return f"TableConv2d(\n    {input_shape[0]},\n{table}\n    {options},\n)"
-        return f"nn.Conv2d({input_shape[0]}, {self.out_channels}, {options})"
+        kind = "WhiteningConv2d" if self.whitening else "nn.Conv2d"
+        return f"{kind}({input_shape[0]}, {self.out_channels}, {options})"
 
     @property
     def summary(self) -> str:
@@ -178,4 +206,5 @@ class Conv2d(Layer):
         stride = f", stride {self.stride}" if self.stride != 1 else ""
         padding = f", padding {self.padding}" if self.padding else ""
         table = ", connection table" if self.connections else ""
-        return f"{maps}, kernel {self.kernel_size}{stride}{padding}{table}"
+        whitening = ", whitening" if self.whitening else ""
+        return f"{maps}, kernel {self.kernel_size}{stride}{padding}{table}{whitening}"

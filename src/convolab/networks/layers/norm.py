@@ -14,12 +14,18 @@ if TYPE_CHECKING:
 class BatchNorm2d(Layer):
     """Batch normalisation: each map gets mean 0, variance 1 over the batch, then a learned scale and shift.
 
-    Parameters: scale and shift, 2 per map. (Ioffe and Szegedy, 2015.)
+    Parameters: scale and shift, 2 per map; the shift alone where the scale is fixed at 1, which leaves the
+    size of a map to the weights before it. (Ioffe and Szegedy, 2015; a fixed scale as in Jordan: 94 % on
+    CIFAR-10 in 3.29 seconds on a single GPU, 2024.)
     """
 
     type: Literal["BatchNorm2d"] = "BatchNorm2d"
     title: ClassVar[str] = "Batch norm"
     help: ClassVar[str] = "Rescales each map over the batch so that training is faster and steadier."
+
+    scale: bool = knob(
+        True, "Learned scale", "Whether each map also learns a factor; without, it learns its shift alone."
+    )
 
     def output_shape(self, input_shape: Shape, *, floor: bool = False) -> Shape:
         """Unchanged; raises ShapeError for flat input."""
@@ -27,18 +33,27 @@ class BatchNorm2d(Layer):
         return input_shape
 
     def parameters(self, input_shape: Shape) -> int:
-        """A scale and a shift per map."""
-        return 2 * input_shape[0]
+        """A shift per map, and a scale if that is learned."""
+        return (2 if self.scale else 1) * input_shape[0]
 
     def build(self, input_shape: Shape) -> nn.Module:
-        """``torch.nn.BatchNorm2d``."""
+        """``torch.nn.BatchNorm2d``, its scale kept at 1 where it is not learned."""
         from torch import nn
 
-        return nn.BatchNorm2d(input_shape[0])
+        from convolab.networks.modules import fixed_scale
+
+        norm = nn.BatchNorm2d(input_shape[0])
+        return norm if self.scale else fixed_scale(norm)
 
     def code(self, input_shape: Shape) -> str:
-        """``nn.BatchNorm2d(8)``."""
-        return f"nn.BatchNorm2d({input_shape[0]})"
+        """``nn.BatchNorm2d(8)`` or ``fixed_scale(nn.BatchNorm2d(8))``."""
+        norm = f"nn.BatchNorm2d({input_shape[0]})"
+        return norm if self.scale else f"fixed_scale({norm})"
+
+    @property
+    def summary(self) -> str:
+        """``shift alone`` where the scale is fixed."""
+        return "" if self.scale else "shift alone"
 
 
 class Dropout(Layer):

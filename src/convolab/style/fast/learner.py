@@ -23,7 +23,7 @@ from convolab.errors import SettingsError, TrainingError
 from convolab.style.fast import parallel
 from convolab.style.fast.architecture import parse
 from convolab.style.fast.network import TransformNetwork, padded
-from convolab.style.fast.optimizers import BETAS, Muon
+from convolab.style.fast.optimizers import BETAS, make_muon
 from convolab.style.fast.photo_sources import Gathered, gather, preview_scenes
 from convolab.style.fast.photos import PHOTO_AREA, Parts, opened, split
 from convolab.style.fast.settings import LearnSettings
@@ -94,7 +94,7 @@ class Learner:
         """The mean of the weights over the last steps: what is kept."""
         rate = settings.learning_rate
         self.optimizer: torch.optim.Optimizer = (
-            Muon(self.model, rate)
+            make_muon(self.model, rate)
             if settings.optimizer == "muon"
             else torch.optim.Adam(self.model.parameters(), rate, BETAS)
         )

@@ -1,0 +1,106 @@
+"""Networks and settings for the best accuracy that a few minutes on a few cores can give.
+
+After Page's "How to train your ResNet", tysam-code's hlb-CIFAR10 and Jordan's airbench (2024), made smaller:
+what these spend on a GPU in three seconds, two cores spend in an hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from convolab.networks.layers import (
+    GELU,
+    BatchNorm2d,
+    Conv2d,
+    GlobalAvgPool2d,
+    Layer,
+    Linear,
+    MaxPool2d,
+    Scale,
+    Shape,
+)
+
+SETTINGS: Mapping[str, Any] = {
+    "optimizer": "nesterov",
+    "learning_rate": 0.5,
+    "momentum": 0.85,
+    "weight_decay": 0.001,
+    "norm_rate": 16.0,
+    "batch_size": 256,
+    "schedule": "one-cycle",
+    "warmup": 0.2,
+    "label_smoothing": 0.1,
+    "normalization": "per-channel",
+    "flip": True,
+    "alternate_flip": True,
+    "shift": 2,
+    "whitening_until": 0.4,
+    "start_size": 0.75,
+}
+"""What the recipes have in common. The schedule follows the budget, whatever the machine manages in it."""
+
+
+@dataclass(frozen=True)
+class SpeedRecipe:
+    """A network with three blocks of two convolutions, and how it is trained."""
+
+    name: str
+    title: str
+    help: str
+    widths: tuple[int, int, int]
+    seconds: float
+    changes: Mapping[str, Any]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Training settings, the budget among them."""
+        return {**SETTINGS, "budget": self.seconds, **self.changes}
+
+    def layers(self, input_shape: Shape, classes: int) -> list[Layer]:
+        """The layers for pictures of ``input_shape`` and so many classes."""
+        channels = input_shape[0]
+        layers: list[Layer] = [
+            Conv2d(out_channels=8 * channels, kernel_size=2, whitening=True),
+            GELU(),
+        ]
+        for width in self.widths:
+            layers += [
+                Conv2d(out_channels=width, kernel_size=3, padding=1, bias=False),
+                MaxPool2d(kernel_size=2, stride=2),
+                BatchNorm2d(scale=False),
+                GELU(),
+                Conv2d(out_channels=width, kernel_size=3, padding=1, bias=False),
+                BatchNorm2d(scale=False),
+                GELU(),
+            ]
+        return [*layers, GlobalAvgPool2d(), Linear(out_features=classes, bias=False), Scale(factor=0.125)]
+
+
+SPEED_RECIPES = (
+    SpeedRecipe(
+        "cifar10/1-minute",
+        "One minute",
+        "As accurate as one minute on two cores allows: a whitened first layer, batch norm, bold steps.",
+        (32, 64, 128),
+        60,
+        {},
+    ),
+    SpeedRecipe(
+        "cifar10/5-minutes",
+        "Five minutes",
+        "As accurate as five minutes on two cores allow: the same as for one minute, twice as wide.",
+        (64, 128, 256),
+        300,
+        {},
+    ),
+    SpeedRecipe(
+        "cifar10/10-minutes",
+        "Ten minutes",
+        "As accurate as ten minutes on two cores allow: the same as for five minutes, trained for longer.",
+        (64, 128, 256),
+        600,
+        {"cutout": 4},
+    ),
+)

@@ -1,0 +1,87 @@
+"""Muon: steps that change all directions of a weight matrix alike, and Adam for what is no matrix.
+
+Muon (Jordan and others, 2024) takes the mean slope of a layer's weights as a matrix, a row for each filter,
+and replaces it by the nearest matrix whose singular values are all about 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_EPSILON = 1e-8
+
+
+def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
+    """About the nearest matrix with all singular values 1: between 0.7 and 1.2 (Newton and Schulz)."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = matrix / (matrix.norm() + 1e-7)
+    tall = x.shape[0] > x.shape[1]
+    x = x.T if tall else x
+    for _ in range(steps):
+        square = x @ x.T
+        x = a * x + (b * square + c * square @ square) @ x
+    return x.T if tall else x
+
+
+class Muon(torch.optim.Optimizer):
+    """Muon for ``matrices`` (two dimensions or more), Adam for ``others``; all it keeps is in ``state``.
+
+    A step moves each weight of a matrix by about a fifth of the learning rate times ``factor``, whatever the
+    matrix' shape, so that one learning rate serves both kinds (Liu and others: Muon is scalable, 2025).
+    ``weight_decay`` is taken off the weights of the matrices themselves.
+    """
+
+    def __init__(
+        self,
+        matrices: Iterable[nn.Parameter],
+        others: Iterable[nn.Parameter],
+        lr: float,
+        *,
+        momentum: float = 0.95,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0.0,
+        factor: float = 1.0,
+    ) -> None:
+        groups = [{"params": list(matrices), "matrix": True}, {"params": list(others), "matrix": False}]
+        defaults = {
+            "lr": lr, "momentum": momentum, "betas": betas, "weight_decay": weight_decay, "factor": factor,
+        }  # fmt: skip
+        super().__init__([group for group in groups if group["params"]], defaults)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
+        """Change all weights once."""
+        for group in self.param_groups:
+            change = self._muon if group["matrix"] else self._adam
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    change(parameter, parameter.grad, self.state[parameter], group)
+
+    def _muon(self, parameter: Tensor, slope: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+        if "momentum" not in state:
+            state["momentum"] = torch.zeros_like(parameter)
+        state["momentum"].lerp_(slope, 1 - group["momentum"])
+        ahead = torch.lerp(slope, state["momentum"], group["momentum"])
+        flat = ahead.reshape(len(ahead), -1)
+        rate = group["lr"] * group["factor"]
+        if group["weight_decay"]:
+            parameter.mul_(1 - rate * group["weight_decay"])
+        scale = 0.2 * math.sqrt(max(flat.shape))
+        parameter.add_(orthogonal(flat).view(ahead.shape), alpha=-rate * scale)
+
+    def _adam(self, parameter: Tensor, slope: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+        first, second = group["betas"]
+        if "exp_avg" not in state:
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+            state["step"] = torch.zeros(())
+        state["step"] += 1
+        count = float(state["step"])
+        state["exp_avg"].lerp_(slope, 1 - first)
+        state["exp_avg_sq"].lerp_(slope.square(), 1 - second)
+        spread = (state["exp_avg_sq"] / (1 - second**count)).sqrt().add_(_EPSILON)
+        parameter.addcdiv_(state["exp_avg"], spread, value=-group["lr"] / (1 - first**count))
