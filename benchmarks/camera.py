@@ -101,10 +101,12 @@ def main() -> None:
             page.evaluate("() => { convolabCamera.latencies.length = 0; }")
             samples = watch(page, options.seconds, psutil.Process(lab.process.pid), before)
             latencies: list[float] = page.evaluate("() => convolabCamera.latencies")
+            painting: list[float] = page.evaluate("() => convolabCamera.painting")
             sizes = page.evaluate("() => convolabCamera.sizes")
             lost = page.evaluate("() => convolabCamera.lost")
             words = page.locator(".cs-figures").first.inner_text()
             browser.close()
+            errors = lab.errors()[:5]
         finally:
             lab.stop()
     whole = (samples[-1]["frames"] - samples[0]["frames"]) / (samples[-1]["seconds"] - samples[0]["seconds"])
@@ -128,9 +130,10 @@ def main() -> None:
         size=sizes,
         style=options.style,
         latency_95=round(tail, 1),
+        painting_median=round(statistics.median(painting), 1),
         lost=lost,
         samples=[{name: round(value, 1) for name, value in sample.items()} for sample in samples],
-        errors=lab.errors()[:5],
+        errors=errors,
     )
 
 

@@ -48,8 +48,8 @@ def record(page: Page, name: str, wanted: int) -> None:
 def train(page: Page) -> float:
     """Press Train; seconds until the page shows what was learned."""
     page.wait_for_function(
-        "() => { const words = document.querySelector('.te-training .cl-sentence').textContent;"
-        "return /Ready|changed since/.test(words) && !/Computing|Fetching/.test(words); }",
+        "() => { const told = document.querySelector('.te-training .cl-sentence');"
+        "return /Ready|changed since/.test(told.textContent) && told.dataset.known === 'true'; }",
         timeout=300_000,
     )
     return float(
@@ -82,7 +82,7 @@ def rate(page: Page, seconds: float) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--sizes", type=int, nargs="*", default=[224, 160])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[160, 224])
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:

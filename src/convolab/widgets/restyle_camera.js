@@ -1,4 +1,5 @@
-// The live camera: frames go to the lab over a socket, one in flight, the newest wins; painted ones come back.
+// The live camera: frames go to the lab over a socket, the newest wins, and painted ones come back. One is being
+// painted, and the next leaves when that is half done, so that the lab never waits for the browser.
 // The messages are described in convolab/app/restyle/camera.py.
 import { h } from "./look.js";
 
@@ -14,8 +15,11 @@ const REFUSED = {
   SecurityError: "The browser may not use the camera on this page: open the lab over https, or on its own machine.",
 };
 
+// No larger pictures than are painted: each costs the browser time that painting needs on the same cores.
+const pictures = (size) => ({ ...(size > 320 ? { width: { ideal: 640 }, height: { ideal: 480 } } : { width: { ideal: 320 }, height: { ideal: 240 } }), frameRate: { ideal: 20 } });
+
 // What was measured, for whoever wants to look: `convolabCamera` in the page.
-const measured = { frames: 0, lost: 0, latencies: [], sizes: [0, 0] };
+const measured = { frames: 0, lost: 0, latencies: [], painting: [], sizes: [0, 0] };
 window.convolabCamera = measured;
 
 // `before`, `after`: canvases that show the frame and its painting. `settings()` gives { style, strength, padding,
@@ -26,18 +30,20 @@ export function camera({ before, after, settings, onStats, onFit, onProblem, onS
   // In the page, though invisible: browsers give frames of videos elsewhere only now and then.
   const video = h("video.cs-video", { muted: true, playsinline: true, "aria-hidden": "true", tabindex: -1 });
   video.muted = true;
-  const grab = document.createElement("canvas");
-  const pen = grab.getContext("2d", { willReadFrequently: true, alpha: false });
+  const grabs = [0, 1, 2].map(() => document.createElement("canvas"));
+  const pens = grabs.map((canvas) => canvas.getContext("2d", { willReadFrequently: true, alpha: false }));
+  const inFlight = new Map(); // number of a frame: { at: when the camera took it, grab: the canvas that holds it }
   let [stream, socket, told, running] = [null, null, "", false];
-  let [fresh, busy, ready, number] = [false, false, false, 0];
-  let [sentAt, frameAt, frameSent, statsAt, retry] = [0, 0, 0, 0, 0];
+  let [fresh, ready, number] = [false, false, 0];
+  let [sentAt, frameAt, statsAt, retry, painting] = [0, 0, 0, 0, 100]; // painting: milliseconds that it takes
   let buffer = new ArrayBuffer(0);
+  let asked = settings().size > 320; // whether the camera was asked for large pictures
   let recent = []; // [time of arrival, latency]
 
   async function start() {
     if (!navigator.mediaDevices?.getUserMedia) throw new Error(REFUSED.SecurityError);
     try {
-      stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } }, audio: false });
+      stream = await navigator.mediaDevices.getUserMedia({ video: pictures(settings().size), audio: false });
     } catch (error) {
       throw new Error(REFUSED[error.name] ?? `The camera cannot be used: ${error.message || error.name}.`);
     }
@@ -74,7 +80,8 @@ export function camera({ before, after, settings, onStats, onFit, onProblem, onS
     made.onmessage = (event) => (typeof event.data === "string" ? heard(JSON.parse(event.data)) : arrived(event.data));
     made.onclose = () => {
       if (made !== socket) return;
-      [ready, busy] = [false, false];
+      ready = false;
+      inFlight.clear();
       if (!running) return;
       onProblem("The lab does not answer; trying again …");
       retry = setTimeout(connect, 1500);
@@ -82,6 +89,11 @@ export function camera({ before, after, settings, onStats, onFit, onProblem, onS
   }
   // Sends the settings if they are not what the lab knows.
   function tell() {
+    const large = settings().size > 320;
+    if (large !== asked) {
+      asked = large;
+      for (const track of stream?.getVideoTracks() ?? []) track.applyConstraints(pictures(settings().size)).catch(() => {});
+    }
     if (socket?.readyState !== WebSocket.OPEN) return;
     const { style, strength, padding, keep } = settings();
     const words = JSON.stringify({ style, strength, padding, keep });
@@ -91,7 +103,7 @@ export function camera({ before, after, settings, onStats, onFit, onProblem, onS
   }
   function heard(message) {
     if (message.error) {
-      busy = false;
+      inFlight.clear();
       return onProblem(message.error);
     }
     onProblem("");
@@ -113,56 +125,66 @@ export function camera({ before, after, settings, onStats, onFit, onProblem, onS
     else requestAnimationFrame((now) => next(now));
   }
   function pump() {
-    if (busy && performance.now() - sentAt > LOST) [busy, measured.lost] = [false, measured.lost + 1];
-    if (!running || !fresh || busy || !ready || !video.videoWidth || socket?.readyState !== WebSocket.OPEN) return;
+    const waited = performance.now() - sentAt;
+    if (inFlight.size && waited > LOST) {
+      measured.lost += inFlight.size;
+      inFlight.clear();
+    }
+    if (inFlight.size > 1 || (inFlight.size && waited < painting / 2)) return;
+    if (!running || !fresh || !ready || !video.videoWidth || socket?.readyState !== WebSocket.OPEN) return;
     const { size, mirror } = settings();
     const scale = Math.min(1, size / Math.max(video.videoWidth, video.videoHeight));
     const [width, height] = [video.videoWidth, video.videoHeight].map((side) => Math.max(16, Math.round(side * scale)));
+    number = (number + 1) >>> 0;
+    const [grab, pen] = [grabs[number % 3], pens[number % 3]];
     if (grab.width !== width || grab.height !== height) [grab.width, grab.height] = [width, height];
     pen.setTransform(mirror ? -1 : 1, 0, 0, 1, mirror ? width : 0, 0);
     pen.drawImage(video, 0, 0, width, height);
-    [fresh, busy, sentAt, frameSent] = [false, true, performance.now(), frameAt];
-    number = (number + 1) >>> 0;
-    kind === RAW ? sendRaw(width, height) : sendJpeg(width, height, number);
+    [fresh, sentAt] = [false, performance.now()];
+    inFlight.set(number, { at: frameAt, grab });
+    kind === RAW ? sendRaw(pen, width, height) : sendJpeg(grab, width, height, number);
   }
   function head(view, width, height) {
     [number, width, height, kind].forEach((value, i) => view.setUint32(4 * i, value, true));
   }
-  function sendRaw(width, height) {
+  function sendRaw(pen, width, height) {
     if (buffer.byteLength !== HEAD + 4 * width * height) buffer = new ArrayBuffer(HEAD + 4 * width * height);
     head(new DataView(buffer), width, height);
     new Uint8Array(buffer).set(pen.getImageData(0, 0, width, height).data, HEAD);
     socket.send(buffer);
   }
-  function sendJpeg(width, height, mine) {
+  function sendJpeg(grab, width, height, mine) {
     const start = new DataView(new ArrayBuffer(HEAD));
     head(start, width, height);
-    grab.toBlob((blob) => blob && mine === number && socket?.readyState === WebSocket.OPEN && socket.send(new Blob([start, blob])), "image/jpeg", 0.85);
+    grab.toBlob((blob) => blob && inFlight.has(mine) && socket?.readyState === WebSocket.OPEN && socket.send(new Blob([start, blob])), "image/jpeg", 0.85);
   }
   async function arrived(data) {
     const view = new DataView(data);
     const [which, width, height, how] = [0, 4, 8, 12].map((at) => view.getUint32(at, true));
-    if (which !== number) return; // one that was given up
+    const sent = inFlight.get(which);
+    if (!sent) return; // one that was given up
+    for (const older of [...inFlight.keys()]) if (older <= which) inFlight.delete(older); // dropped for this one
     if (after.width !== width || after.height !== height) {
       for (const canvas of [before, after]) [canvas.width, canvas.height] = [width, height];
       onFit(width, height);
     }
     if (how === RAW) after.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(data, ANSWER), width, height), 0, 0);
     else after.getContext("2d").drawImage(await createImageBitmap(new Blob([new Uint8Array(data, ANSWER)], { type: "image/jpeg" })), 0, 0);
-    before.getContext("2d").drawImage(grab, 0, 0);
-    busy = false;
-    count(view.getFloat32(16, true), width, height);
+    before.getContext("2d").drawImage(sent.grab, 0, 0);
+    count(view.getFloat32(16, true), width, height, sent.at);
     tell();
     pump();
   }
-  function count(milliseconds, width, height) {
+  function count(milliseconds, width, height, taken) {
     const now = performance.now();
-    const latency = now - frameSent;
+    const latency = now - taken;
+    painting += (milliseconds - painting) / 8;
     recent.push([now, latency]);
     while (recent.length > 2 && now - recent[0][0] > RECENT) recent.shift();
     measured.frames += 1;
     measured.latencies.push(latency);
-    if (measured.latencies.length > 4000) measured.latencies.splice(0, 2000);
+    measured.painting.push(milliseconds);
+    for (const kept of [measured.latencies, measured.painting]) if (kept.length > 4000) kept.splice(0, 2000);
     measured.sizes = [width, height];
     if (now - statsAt < 400 || recent.length < 3) return;
     statsAt = now;

@@ -23,7 +23,7 @@ export async function startCamera() {
   tell();
   try {
     if (!navigator.mediaDevices?.getUserMedia) throw Object.assign(new Error(), { name: "NoWay" });
-    stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "user" } });
+    stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: { width: { ideal: 320 }, height: { ideal: 240 }, frameRate: { ideal: 15 }, facingMode: "user" } });
     camera.video.srcObject = stream;
     await camera.video.play();
     for (const track of stream.getTracks()) track.addEventListener("ended", lost);

@@ -73,6 +73,7 @@ function render({ model, el }) {
       rect.addEventListener("click", open);
       rect.addEventListener("keydown", (event) => ["Enter", " "].includes(event.key) && (event.preventDefault(), open()));
     });
+    for (const label of root.querySelectorAll("text")) label.style.pointerEvents = "none"; // a press on a number is one on its cell
     return root;
   }
   function drawCell() {
@@ -121,6 +122,7 @@ function render({ model, el }) {
     train.disabled = Boolean(state.missing) || Boolean(state.doing);
     setText(train, doing?.kind === "train" ? "Training …" : state.trained ? "Train again" : "Train");
     setText(sentence, doing ? doing.sentence : state.missing || (stale ? "Examples or settings have changed since: train again to take them in." : state.trained ? `${learned?.title ?? "Trained"}: ${learned ? `learned from ${count(learned.train)} images in ${learned.seconds.toFixed(1)} s` : ""}` : `Ready: ${count(state.known)} of ${count(state.total)} images have their features.`) + (background ? ` ${background}` : ""));
+    sentence.dataset.known = String(state.known === state.total);
     sentence.dataset.tone = stale && !doing ? "warn" : "";
     setHidden(bar, !doing);
     if (doing) bar.firstChild.style.transform = `scaleX(${doing.fraction ?? 0})`;

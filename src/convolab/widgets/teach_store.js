@@ -149,6 +149,7 @@ function ended(now) {
   const more = now.failed.length - KEPT_FAILURES;
   store.error = now.failed.slice(0, KEPT_FAILURES).join(" ") + (more > 0 ? ` And ${more} more.` : "");
   store.note = store.error || !now.known ? "" : `${now.known} ${now.known === 1 ? "image was" : "images were"} there already.`;
+  tell(); // the lab may have nothing new to say
   refresh();
 }
 // One image; gives "" if it was added, "known", or a sentence.

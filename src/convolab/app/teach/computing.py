@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +37,23 @@ async def looking(function: Callable[..., T], *arguments: Any) -> T:
 async def learning(function: Callable[..., T], *arguments: Any) -> T:
     """``function(*arguments)`` where heads are trained."""
     return await asyncio.get_running_loop().run_in_executor(_LEARNING, function, *arguments)
+
+
+@functools.cache
+def ready() -> None:
+    """Load what training a head needs, and train one: that takes seconds the first time, else half of one."""
+    import numpy as np
+
+    from convolab.runs.tracking import client
+    from convolab.teach.heads import fit, head_network, head_settings
+    from convolab.teach.scaling import Scaling, as_dataset
+
+    with contextlib.suppress(ConvolabError):  # whoever trains is told
+        client()
+    features = np.arange(32, dtype=np.float32).reshape(4, 8)
+    scaling, labels = Scaling.of(features), np.array([0, 1, 0, 1])
+    data = as_dataset("warm", "Warm", ("a", "b"), scaling, (features, labels), (features, labels))
+    fit(data, head_network("linear", scaling.grid, 2), head_settings(4).changed(batches=2))
 
 
 def base(name: str, progress: Report | None = None) -> Base:

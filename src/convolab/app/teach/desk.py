@@ -14,7 +14,7 @@ from nicegui import background_tasks
 from starlette.concurrency import run_in_threadpool
 
 from convolab.app.teach.computing import base as open_base
-from convolab.app.teach.computing import learning, looking
+from convolab.app.teach.computing import learning, looking, ready
 from convolab.datasets.progress import Fetching
 from convolab.errors import ConvolabError, DataError
 from convolab.teach.examples import opened
@@ -110,6 +110,8 @@ class Desk:
         self.base_problem = ""
         try:
             await self.open_cache()
+            if len(self.project):
+                background_tasks.create(learning(ready))
             while True:
                 cache = self.cache
                 if cache is None or self._cache_of != self._wanted():

@@ -1,0 +1,324 @@
+"""How accurate on CIFAR-10 after one, five and ten minutes of training on this machine's processor?
+
+Ours: the recipes `cifar10/1-minute`, `5-minutes`, `10-minutes` as any user gets them. Beside them, on the
+same clock (training alone; evaluation does not count): the convolutional network of Model Builder with the
+usual settings, the network and settings of PyTorch's CIFAR-10 tutorial, and airbench94's network and recipe
+(Jordan, 2024), written down here in plain PyTorch, fp32, NCHW. Accuracy on the whole test set, single view;
+beside it the mean over the picture and its mirror image.
+
+    python benchmarks/cifar10_speed.py [--minutes 1 5 10] [--seeds 3] [--peer-seeds 1] [--only ours …]
+
+Each budget's rows replace those of an earlier call, so that budgets can be measured on different evenings.
+"""
+
+from __future__ import annotations
+
+import convolab  # before PyTorch, because it sets how threads wait
+
+# isort: split
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from convolab.datasets import Dataset, load
+from convolab.experiments.speed import convolution_speed
+from convolab.networks import PRESETS, preset
+from convolab.networks.modules import whiten
+from convolab.training import Normalize, Training, TrainingSettings
+from convolab.training.data import images_tensor, labels_tensor
+from convolab.training.device import use_all_cores
+from machine import RESULTS, report
+
+MUST = {1: 0.87, 5: 0.92, 10: 0.93}
+RECIPES = {1: "cifar10/1-minute", 5: "cifar10/5-minutes", 10: "cifar10/10-minutes"}
+LEVELS = (0.6, 0.8, 0.9)
+
+
+@dataclass
+class Outcome:
+    """One training."""
+
+    accuracy: float
+    mirrored: float
+    """Averaged over the picture and its mirror image."""
+    examples: int
+    seconds: float
+    reached: dict[str, float | None]
+    """Seconds of training until test accuracies were first seen."""
+    gflops: float
+    """Of its convolutions and matrices, forward and backward, per second of training."""
+
+
+@torch.no_grad()
+def tested(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Test accuracy of a single view, and averaged over the mirror image too."""
+    model.eval()
+    single = both = 0
+    for part in range(0, len(labels), 500):
+        batch, truth = images[part : part + 500], labels[part : part + 500]
+        logits = model(batch)
+        single += int((logits.argmax(1) == truth).sum())
+        both += int(((logits + model(batch.flip(3))).argmax(1) == truth).sum())
+    model.train()
+    return single / len(labels), both / len(labels)
+
+
+def test_set(data: Dataset, normalization: str) -> tuple[Tensor, Tensor]:
+    """Normalised test images and their labels."""
+    normalize = Normalize.of(data, normalization)  # type: ignore[arg-type]
+    return normalize(images_tensor(data.test_images)), labels_tensor(data.test_labels)
+
+
+def with_the_lab(data: Dataset, name: str, changes: dict[str, Any], minutes: float, seed: int) -> Outcome:
+    """The lab's own training of a preset with its settings."""
+    settings = TrainingSettings(
+        **{**PRESETS[name].settings, **changes, "budget": 60 * minutes, "seed": seed, "device": "cpu"}
+    )
+    network = preset(name, data.input_shape, 10)
+    training = Training(network, data, settings)
+    reached: dict[str, float | None] = {f"{level:.0%}": None for level in LEVELS}
+    for event in training.events():
+        if event.kind == "evaluated":
+            for level in LEVELS:
+                if event.test_accuracy >= level and reached[f"{level:.0%}"] is None:
+                    reached[f"{level:.0%}"] = round(event.seconds, 1)
+    single, both = tested(training.model, *test_set(data, settings.normalization))
+    position = training.position
+    speed = 6 * network.multiply_adds * position.examples / position.seconds / 1e9
+    return Outcome(single, both, position.examples, position.seconds, reached, speed)
+
+
+# ---------------------------------------------------------------- PyTorch's tutorial
+
+
+class TutorialNet(nn.Module):
+    """The network of PyTorch's tutorial "Training a classifier"."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, 6, 5), nn.Conv2d(6, 16, 5)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, 32, 32) to (N, 10)."""
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        x = F.relu(self.fc2(F.relu(self.fc1(x.flatten(1)))))
+        return self.fc3(x)
+
+
+def tutorial(data: Dataset, minutes: float, seed: int) -> Outcome:
+    """Batches of 4, SGD with learning rate 0.001 and momentum 0.9, pixels from -1 to 1."""
+    torch.manual_seed(seed)
+    model = TutorialNet()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
+    images = torch.from_numpy(data.train_images[:]).float().div_(127.5).sub_(1)
+    labels = labels_tensor(data.train_labels)
+    test = torch.from_numpy(data.test_images[:]).float().div_(127.5).sub_(1), labels_tensor(data.test_labels)
+
+    def batches() -> Any:
+        while True:
+            yield from torch.randperm(len(labels)).split(4)
+
+    stream = batches()
+
+    def step(_: float) -> int:
+        index = next(stream)
+        optimizer.zero_grad()
+        F.cross_entropy(model(images[index]), labels[index]).backward()
+        optimizer.step()
+        return len(index)
+
+    return timed(model, step, minutes, test, multiply_adds=658_000)
+
+
+# ---------------------------------------------------------------- airbench94
+
+
+class AirNet(nn.Module):
+    """airbench94's network: whitening, three blocks of 64, 256 and 256 maps, GELU, maximum at the end."""
+
+    def __init__(self, images: Tensor) -> None:
+        super().__init__()
+        network = convolab.Network.model_validate({
+            "input_shape": (3, 32, 32),
+            "layers": [{"type": "Conv2d", "out_channels": 24, "kernel_size": 2, "whitening": True}],
+        })  # fmt: skip
+        first = network.build(0)
+        whiten(first, images)
+        self.whitening = nn.Conv2d(3, 24, 2)
+        with torch.no_grad():
+            self.whitening.weight.copy_(first[0].weight)
+            self.whitening.bias.zero_()
+        self.whitening.weight.requires_grad_(False)
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict({
+                "conv1": nn.Conv2d(a, b, 3, padding=1, bias=False),
+                "norm1": nn.BatchNorm2d(b, momentum=0.4, eps=1e-12),
+                "conv2": nn.Conv2d(b, b, 3, padding=1, bias=False),
+                "norm2": nn.BatchNorm2d(b, momentum=0.4, eps=1e-12),
+            })
+            for a, b in ((24, 64), (64, 256), (256, 256))
+        )  # fmt: skip
+        for block in self.blocks:
+            for number in ("1", "2"):
+                nn.init.dirac_(block[f"conv{number}"].weight[: block[f"conv{number}"].in_channels])
+                block[f"norm{number}"].weight.requires_grad_(False)
+        self.head = nn.Linear(256, 10, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, 32, 32) to (N, 10)."""
+        x = F.gelu(self.whitening(x))
+        for block in self.blocks:
+            x = F.gelu(block["norm1"](F.max_pool2d(block["conv1"](x), 2)))
+            x = F.gelu(block["norm2"](block["conv2"](x)))
+        return self.head(F.max_pool2d(x, 3).flatten(1)) / 9
+
+
+def airbench(data: Dataset, minutes: float, seed: int) -> Outcome:
+    """Batches of 1024, Nesterov, triangular schedule, alternating flip, shifts by 2, label smoothing 0.2."""
+    torch.manual_seed(seed)
+    mean = torch.tensor((0.4914, 0.4822, 0.4465)).view(1, 3, 1, 1)
+    deviation = torch.tensor((0.2470, 0.2435, 0.2616)).view(1, 3, 1, 1)
+    images = (torch.from_numpy(data.train_images[:]).float() / 255 - mean) / deviation
+    test = (torch.from_numpy(data.test_images[:]).float() / 255 - mean) / deviation
+    labels = labels_tensor(data.train_labels)
+    model = AirNet(images[:5000])
+    momentum, size = 0.85, 1024
+    kilostep = 1024 * (1 + 1 / (1 - momentum))
+    rate = 11.5 / kilostep * size  # of the mean over a batch, where airbench adds up
+    decay = 0.0153 * size / kilostep / rate
+    shifts = [module.bias for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    known = {id(p) for p in shifts}
+    rest = [p for p in model.parameters() if p.requires_grad and id(p) not in known]
+    optimizer = torch.optim.SGD(
+        [
+            {"params": shifts, "factor": 64.0, "weight_decay": decay / 64},
+            {"params": rest, "factor": 1.0, "weight_decay": decay},
+        ],
+        lr=rate, momentum=momentum, nesterov=True,
+    )  # fmt: skip
+    mirrored = images.clone()
+    coins = torch.rand(len(images)) < 0.5
+    mirrored[coins] = images[coins].flip(3)
+
+    def batches() -> Any:
+        epoch = 0
+        while True:
+            seen = mirrored if epoch % 2 == 0 else mirrored.flip(3)
+            padded = F.pad(seen, (2, 2, 2, 2), mode="reflect")
+            for index in torch.randperm(len(labels)).split(size):
+                moves = torch.randint(0, 5, (len(index), 2)).tolist()
+                yield (
+                    torch.stack([
+                        padded[i, :, y : y + 32, x : x + 32]
+                        for i, (y, x) in zip(index.tolist(), moves, strict=True)
+                    ]),
+                    labels[index],
+                )  # fmt: skip
+            epoch += 1
+
+    stream = batches()
+
+    def step(done: float) -> int:
+        batch, truth = next(stream)
+        factor = 0.2 + 0.8 * done / 0.23 if done < 0.23 else 1 - 0.93 * (done - 0.23) / 0.77
+        for group in optimizer.param_groups:
+            group["lr"] = rate * factor * group["factor"]
+        optimizer.zero_grad()
+        F.cross_entropy(model(batch), truth, label_smoothing=0.2).backward()
+        optimizer.step()
+        return len(truth)
+
+    macs = 24 * 12 * 31**2 + 64 * 24 * 9 * 31**2 + 64 * 64 * 9 * 15**2
+    macs += 256 * 64 * 9 * 15**2 + 256 * 256 * 9 * 7**2 + 256 * 256 * 9 * 7**2 + 256 * 256 * 9 * 3**2
+    return timed(model, step, minutes, (test, labels_tensor(data.test_labels)), multiply_adds=macs)
+
+
+def timed(
+    model: nn.Module,
+    step: Callable[[float], int],
+    minutes: float,
+    test: tuple[Tensor, Tensor],
+    multiply_adds: int,
+) -> Outcome:
+    """Steps until the time is over, measured now and then beside the clock."""
+    budget, seconds, examples, due = 60 * minutes, 0.0, 0, 3.0
+    reached: dict[str, float | None] = {f"{level:.0%}": None for level in LEVELS}
+    while seconds < budget:
+        tick = time.perf_counter()
+        examples += step(seconds / budget)
+        seconds += time.perf_counter() - tick
+        if seconds >= due:
+            due = seconds * 1.25 + 2
+            accuracy, _ = tested(model, *test)
+            for level in LEVELS:
+                if accuracy >= level and reached[f"{level:.0%}"] is None:
+                    reached[f"{level:.0%}"] = round(seconds, 1)
+    single, both = tested(model, *test)
+    return Outcome(single, both, examples, seconds, reached, 6 * multiply_adds * examples / seconds / 1e9)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=int, nargs="+", default=[1, 5, 10], choices=[1, 5, 10])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--peer-seeds", type=int, default=1)
+    parser.add_argument("--only", nargs="+", choices=["ours", "preset", "tutorial", "airbench"])
+    options = parser.parse_args()
+    use_all_cores()
+    data = load("cifar10")
+    peak = convolution_speed("cpu", 3.0)
+    entries: dict[str, Callable[[int, int], Outcome]] = {
+        "ours": lambda minutes, seed: with_the_lab(data, RECIPES[minutes], {}, minutes, seed),
+        "preset": lambda minutes, seed: with_the_lab(data, "convolutional", {}, minutes, seed),
+        "tutorial": lambda minutes, seed: tutorial(data, minutes, seed),
+        "airbench": lambda minutes, seed: airbench(data, minutes, seed),
+    }
+    names = {
+        "ours": "ours",
+        "preset": "Model Builder's convolutional, default settings",
+        "tutorial": "PyTorch's tutorial",
+        "airbench": "airbench94's network and recipe, plain fp32",
+    }
+    path = RESULTS / "cifar10_speed.json"
+    rows: list[dict[str, Any]] = json.loads(path.read_text())["rows"] if path.exists() else []
+    for minutes in options.minutes:
+        for key in options.only or entries:
+            found = []
+            for seed in range(options.seeds if key == "ours" else options.peer_seeds):
+                one = entries[key](minutes, seed)
+                print(f"{minutes} min, {names[key]}, seed {seed}: {one}", flush=True)
+                found.append(one)
+            what = f"ours: {RECIPES[minutes]}" if key == "ours" else names[key]
+            rows = [row for row in rows if (row["minutes"], row["what"]) != (minutes, what)]
+            mean = statistics.mean(one.accuracy for one in found)
+            rows.append(
+                {
+                    "minutes": minutes,
+                    "what": what,
+                    "test accuracy": mean,
+                    "must": MUST[minutes] if key == "ours" else None,
+                    "holds": mean >= MUST[minutes] if key == "ours" else None,
+                    "with mirror image": statistics.mean(one.mirrored for one in found),
+                    "GFLOP/s": statistics.mean(one.gflops for one in found),
+                    "share of peak": statistics.mean(one.gflops for one in found) / peak,
+                    "examples": round(statistics.mean(one.examples for one in found)),
+                    "single runs": [round(one.accuracy, 4) for one in found],
+                    "seconds to": found[0].reached,
+                }
+            )
+    rows.sort(key=lambda row: (row["minutes"], -row["test accuracy"]))
+    report("cifar10_speed", rows, peak_gflops=round(peak, 1))
+
+
+if __name__ == "__main__":
+    main()
