@@ -82,7 +82,7 @@ def rate(page: Page, seconds: float) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--sizes", type=int, nargs="*", default=[160, 224])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[128, 224])
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:

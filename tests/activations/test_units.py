@@ -46,6 +46,8 @@ def recomputed_output(unit: dict[str, Any], total: float) -> float:
         if step["name"] == "BatchNorm2d":
             n = step["numbers"]
             x = (x - n["mean"]) / (n["variance"] + n["epsilon"]) ** 0.5 * n["scale"] + n["shift"]
+        elif step["name"] == "Scale":
+            x = step["numbers"]["factor"] * x
         elif step["name"] == "ScaledTanh":
             x = 1.7159 * torch.tanh(2 * x / 3)
         else:

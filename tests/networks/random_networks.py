@@ -21,6 +21,7 @@ from convolab.networks.layers import (
     ReLU,
     Reshape,
     Residual,
+    Scale,
     ScaledTanh,
     Tanh,
 )
@@ -44,17 +45,25 @@ def random_layer(rng: random.Random, kinds: Sequence[str] = ALL, depth: int = 0)
             table = None
             if rng.random() < 0.15:
                 table = [rng.sample(range(3), rng.randint(1, 3)) for _ in range(channels)]
-            return Conv2d(out_channels=channels, bias=rng.random() < 0.7, connections=table, **window)
+            whitening = table is None and channels < 3 and window["stride"] == 3
+            return Conv2d(
+                out_channels=channels,
+                bias=rng.random() < 0.7,
+                connections=table,
+                whitening=whitening,
+                **window,
+            )
         case "max":
             return MaxPool2d(**window)
         case "avg":
             return AvgPool2d(**window)
         case "norm":
-            return BatchNorm2d()
+            return BatchNorm2d(scale=window["stride"] < 3)
         case "dropout":
             return Dropout(p=0.25)
         case "activation":
-            return rng.choice((ReLU, Tanh, ScaledTanh, GELU))()
+            function = rng.choice((ReLU, Tanh, ScaledTanh, GELU))()
+            return function if window["stride"] < 3 else Scale(factor=0.75)
         case "pad":
             return ConstantPad2d(padding=rng.randint(1, 3), value=rng.choice((-1.0, 0.0, 0.5)))
         case "residual":

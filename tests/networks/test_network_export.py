@@ -32,6 +32,7 @@ from convolab.networks.layers import (
     ReLU,
     Reshape,
     Residual,
+    Scale,
     ScaledTanh,
     Tanh,
 )
@@ -153,6 +154,25 @@ TABLE = Network(
     ),
 )
 
+RECIPE = Network(
+    input_shape=SHAPE,
+    layers=(
+        Conv2d(out_channels=8, kernel_size=2, whitening=True),
+        GELU(),
+        Conv2d(out_channels=16, kernel_size=3, stride=2, bias=False),
+        BatchNorm2d(scale=False),
+        GELU(),
+        Conv2d(out_channels=16, kernel_size=3, stride=2, bias=False),
+        BatchNorm2d(scale=False),
+        GELU(),
+        GlobalAvgPool2d(),
+        Linear(out_features=10, bias=False),
+        Scale(factor=0.5),
+    ),
+    floor=True,
+    initialization="dirac",
+)
+
 # In the middle of training accuracy is measured now and then; once at the end is enough here.
 RUNS = {
     "convolutional": (
@@ -179,6 +199,24 @@ RUNS = {
             shift=1,
             cutout=4,
             weights_seed=3,
+        ),
+    ),
+    "recipe": (
+        RECIPE,
+        TrainingSettings(
+            optimizer="muon",
+            momentum=0.9,
+            learning_rate=0.05,
+            weight_decay=0.01,
+            norm_rate=4.0,
+            average=0.8,
+            epochs=5,
+            evaluate_every=10**6,
+            schedule="cosine",
+            flip=True,
+            alternate_flip=True,
+            start_size=0.6,
+            whitening_until=0.5,
         ),
     ),
 }

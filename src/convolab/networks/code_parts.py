@@ -13,7 +13,7 @@ where convolab keeps its data sets.
 '''
 
 IMPORTS = """import argparse
-{math}import os
+{copy}{math}import os
 import sys
 {time}from pathlib import Path
 
@@ -29,58 +29,6 @@ class ScaledTanh(nn.Module):
 
     def forward(self, x):
         return 1.7159 * torch.tanh(x * (2 / 3))
-'''
-
-SCALE = '''
-class Scale(nn.Module):
-    """Every value times the same fixed number."""
-
-    def __init__(self, factor):
-        super().__init__()
-        self.factor = factor
-
-    def forward(self, x):
-        return x * self.factor
-'''
-
-FIXED_SCALE = '''
-def fixed_scale(norm):
-    """The same batch norm, with a scale that stays 1."""
-    norm.weight.requires_grad_(False)
-    return norm
-'''
-
-WHITENING_CONV = '''
-class WhiteningConv2d(nn.Conv2d):
-    """A convolution whose filters are computed from what comes in, and then stay."""
-
-    def __init__(self, *sizes, **options):
-        super().__init__(*sizes, **options)
-        self.weight.requires_grad_(False)
-
-    @torch.no_grad()
-    def fit(self, images):
-        """Principal directions of the patches, scaled to deviation 1, each with its negative."""
-        patches = F.unfold(images.double(), self.kernel_size).transpose(1, 2).flatten(0, 1)
-        patches = patches - patches.mean(0)
-        variances, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
-        filters = (directions / (variances.clamp_min(0) + 5e-4).sqrt()).T.flip(0)
-        pairs = torch.stack((filters, -filters), 1).flatten(0, 1)[: self.out_channels]
-        self.weight.copy_(pairs.view_as(self.weight))
-        if self.bias is not None:
-            self.bias.zero_()
-
-
-def whiten(model, images):
-    """Compute the filters of every such layer from what reaches it."""
-    layers = [module for module in model.modules() if isinstance(module, WhiteningConv2d)]
-    hooks = [layer.register_forward_pre_hook(lambda layer, inputs: layer.fit(inputs[0])) for layer in layers]
-    model.eval()
-    with torch.no_grad():
-        model(images)
-    model.train()
-    for hook in hooks:
-        hook.remove()
 '''
 
 TABLE_CONV = '''
@@ -203,8 +151,7 @@ def load(folder):
 AUGMENT = '''
 def augment({arguments}):
     """A changed version of each training image of a batch."""
-    count, _, height, width = images.shape
-{steps}    return images
+{shape}{steps}    return images
 '''
 
 FLIP = """    mirrored = torch.rand(count) < 0.5
@@ -294,20 +241,20 @@ def train(model, images, labels, normalize, test):
         loss = F.cross_entropy(model(batch), labels[chosen]{smoothing})
         optimizer.zero_grad()
         loss.backward()
-        optimizer.step()
-
+{frozen}        optimizer.step()
+{averaging}
         seen += size
 {count}        if seen >= report:
             report += EVALUATE_EVERY
-{before}            tested = test()
+{before}            tested = test({measured})
 {after}            print(f"{{seen:,}} examples: loss {{loss:.3f}}, test accuracy {{tested:.4f}}", flush=True)
-{target}'''
+{target}{ending}'''
 
 SHORT_BATCH = """        # A last batch that is cut short takes a step as much shorter.
 """
 
 RATE = """        for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * {factors}
+            group["lr"] = {rate} * {factors}
 """
 
 MAIN = """
@@ -322,8 +269,8 @@ def main():
     torch.manual_seed({weights_seed})
     model = make_network()
 {initialize}{whiten}{reseed}
-    def test():
-        return accuracy(model, test_images, test_labels, normalize)
+    def test(measured=model):
+        return accuracy(measured, test_images, test_labels, normalize)
 
     train(model, train_images, train_labels, normalize, test)
     print(f"Test accuracy: {{test():.4f}} on {{len(test_labels):,}} images")

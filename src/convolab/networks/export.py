@@ -8,6 +8,7 @@ from textwrap import indent
 from typing import TYPE_CHECKING
 
 from convolab.networks import code_parts as parts
+from convolab.networks import code_parts_speed as speed
 from convolab.networks.layers import BatchNorm2d, Conv2d, Layer, Residual, Scale, ScaledTanh
 from convolab.networks.layers.base import shape_text
 from convolab.training.settings import TrainingSettings
@@ -31,6 +32,7 @@ def to_code(network: Network, settings: TrainingSettings | None = None, dataset:
     sections = [
         _head(network, settings, dataset),
         parts.IMPORTS.format(
+            copy="import copy\n" if settings.average else "",
             math="import math\n" if _needs_math(settings) else "",
             time="import time\n" if settings.budget is not None else "",
         ),
@@ -42,8 +44,12 @@ def to_code(network: Network, settings: TrainingSettings | None = None, dataset:
         parts.NORMALIZERS[settings.normalization],
         *([_augment(settings)] if _augments(settings) else []),
         *([parts.SCHEDULES[settings.schedule]] if settings.schedule != "constant" else []),
+        *([speed.SHRINK] if settings.start_size < 1 else []),
+        *([speed.MUON] if settings.optimizer == "muon" else []),
+        *([speed.GROUPS] if settings.norm_rate != 1 else []),
+        *([speed.AVERAGE] if settings.average else []),
         parts.EVALUATE,
-        _training(settings),
+        _training(network, settings),
         _main(network, settings),
     ]
     head, imports, *rest = (section.strip("\n") for section in sections if section)
@@ -79,6 +85,10 @@ def _constants(network: Network, s: TrainingSettings, dataset: str) -> str:
         *([f"SCALING = {s.scaling!r}  # share of the size"] if s.rotation or s.scaling else []),
         *([f"STROKE = {s.stroke!r}  # pixels"] if s.stroke else []),
         *([f"CUTOUT = {s.cutout}  # pixels"] if s.cutout else []),
+        *([f"NORM_RATE = {s.norm_rate!r}"] if s.norm_rate != 1 else []),
+        *([f"AVERAGE = {s.average!r}  # share that the mean of the weights keeps"] if s.average else []),
+        *([f"START_SIZE = {s.start_size!r}  # share of the side"] if s.start_size < 1 else []),
+        *([f"WHITENING_UNTIL = {s.whitening_until!r}"] if _freezes(network, s) else []),
         *([f"STEP_FACTOR = {s.step_factor!r}"] if s.schedule == "step" else []),
         *([f"WARMUP = {s.warmup!r}  # share of training"] if s.schedule == "one-cycle" else []),
     ]
@@ -106,11 +116,11 @@ def _classes(network: Network) -> list[str]:
     if any(isinstance(layer, ScaledTanh) for layer in layers):
         sections.append(parts.SCALED_TANH)
     if any(isinstance(layer, Scale) for layer in layers):
-        sections.append(parts.SCALE)
+        sections.append(speed.SCALE)
     if any(isinstance(layer, BatchNorm2d) and not layer.scale for layer in layers):
-        sections.append(parts.FIXED_SCALE)
+        sections.append(speed.FIXED_SCALE)
     if _whitens(network):
-        sections.append(parts.WHITENING_CONV)
+        sections.append(speed.WHITENING_CONV)
     if any(isinstance(layer, Conv2d) and layer.connections for layer in layers):
         rescale = "" if network.initialization == "original" else parts.TABLE_RESCALE
         sections.append(parts.TABLE_CONV.format(rescale=rescale))
@@ -136,6 +146,10 @@ def _network(network: Network) -> str:
     )
 
 
+def _freezes(network: Network, s: TrainingSettings) -> bool:
+    return s.whitening_until < 1 and _whitens(network)
+
+
 def _needs_math(s: TrainingSettings) -> bool:
     return s.schedule in ("cosine", "one-cycle") or bool(s.rotation or s.scaling)
 
@@ -146,14 +160,20 @@ def _augments(s: TrainingSettings) -> bool:
 
 def _augment(s: TrainingSettings) -> str:
     chosen = (
-        (s.flip, parts.FLIP),
+        (s.flip, speed.FLIP_IN_TURNS if s.alternate_flip else parts.FLIP),
         (s.shift, parts.SHIFT),
         (s.rotation or s.scaling, parts.TURN),
         (s.stroke, parts.STROKE),
         (s.cutout, parts.CUTOUT),
     )
     steps = "".join(part for on, part in chosen if on)
-    return parts.AUGMENT.format(arguments="images, colour" if s.cutout else "images", steps=steps)
+    shape = "    count, _, height, width = images.shape\n" if steps != speed.FLIP_IN_TURNS else ""
+    return parts.AUGMENT.format(arguments=", ".join(["images", *_changes(s)]), shape=shape, steps=steps)
+
+
+def _changes(s: TrainingSettings) -> list[str]:
+    """What `augment` is given besides the images."""
+    return ["mirrored"] * (s.flip and s.alternate_flip) + ["colour"] * bool(s.cutout)
 
 
 def _optimizer(s: TrainingSettings) -> str:
@@ -169,14 +189,17 @@ def _optimizer(s: TrainingSettings) -> str:
         "adam": ("Adam", betas),
         "adamax": ("Adamax", betas),
         "adamw": ("AdamW", betas),
+        "muon": ("Muon", f", momentum={s.momentum!r}"),
     }
     name, extra = options[s.optimizer]
     if s.optimizer == "adamw":
         decay = f", weight_decay={s.weight_decay!r}"  # PyTorch's own default is not 0
-    return f"torch.optim.{name}(model.parameters(), lr=LEARNING_RATE{extra}{decay})"
+    what = "parameter_groups(model)" if s.norm_rate != 1 else "model.parameters()"
+    package = "" if name == "Muon" else "torch.optim."
+    return f"{package}{name}({what}, lr=LEARNING_RATE{extra}{decay})"
 
 
-def _training(s: TrainingSettings) -> str:
+def _training(network: Network, s: TrainingSettings) -> str:
     setup, progress, limits, shares = "", "", [], []
     if s.cutout:
         means = "[train.float().mean() for train in images.unbind(1)]"
@@ -198,12 +221,20 @@ def _training(s: TrainingSettings) -> str:
     size = ", ".join(["BATCH_SIZE", *(f"{limit} - seen" for limit in limits)])
     factors = ["schedule(done)"] if s.schedule != "constant" else []
     factors += ["size / BATCH_SIZE"] if limits else []
-    rate = parts.RATE.format(factors=" * ".join(factors)) if factors else ""
+    own = 'LEARNING_RATE * group["factor"]' if s.norm_rate != 1 else "LEARNING_RATE"
+    rate = parts.RATE.format(rate=own, factors=" * ".join(factors)) if factors else ""
     if limits:
         rate = parts.SHORT_BATCH + rate
     batch = "normalize(images[chosen])"
     if _augments(s):
-        batch = f"augment({batch}, colour)" if s.cutout else f"augment({batch})"
+        given = {"mirrored": "coins[chosen] ^ bool(seen // len(labels) % 2)", "colour": "colour"}
+        batch = f"augment({', '.join([batch, *(given[name] for name in _changes(s))])})"
+    if s.flip and s.alternate_flip:
+        setup += speed.COINS
+    if s.start_size < 1:
+        batch = f"shrink({batch}, done)"
+    if s.average:
+        setup += "    average = copy.deepcopy(model)\n    steps = 0\n"
     target = "            if tested >= TARGET_ACCURACY:\n                break\n"
     return parts.TRAIN.format(
         optimizer=_optimizer(s),
@@ -219,6 +250,10 @@ def _training(s: TrainingSettings) -> str:
         before="            before = time.perf_counter()\n" if s.budget is not None else "",
         after="            started += time.perf_counter() - before\n" if s.budget is not None else "",
         target=target if s.target_accuracy is not None else "",
+        frozen=speed.FROZEN if _freezes(network, s) else "",
+        averaging="        follow(average, model, steps)\n        steps += 1\n" if s.average else "",
+        measured="average" if s.average else "",
+        ending="    model.load_state_dict(average.state_dict())\n" if s.average else "",
     )
 
 

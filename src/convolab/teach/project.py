@@ -24,7 +24,7 @@ from convolab.teach.settings import TeachSettings
 
 _ID = re.compile(r"[0-9a-f]{12}")
 FIRST_CLASSES = ("Class 1", "Class 2")
-FIRST_SETTINGS = {"size": 160}
+FIRST_SETTINGS = {"size": 128}
 """For pictures of a camera: VGG-16 looks at them twice as often a second as at 224 pixels."""
 
 

@@ -137,7 +137,7 @@ class Training(TrainingState):
         assert self.precision is not None
         yield Started(
             examples=self.examples,
-            parameters=sum(p.numel() for p in self.model.parameters()),
+            parameters=sum(p.numel() for p in self.model.parameters() if p.requires_grad),
             train_size=len(self.dataset.train_labels),
             test_size=len(self.dataset.test_labels),
             device=str(self.device),

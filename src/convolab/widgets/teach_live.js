@@ -16,7 +16,9 @@ function render({ model, el }) {
   let label = null; // the class whose evidence is shown; null: the likeliest
   let socket = null;
   let closed = false;
-  let underWay = false;
+  let underWay = 0; // pictures of the camera on their way
+  let sentAt = 0;
+  let looking = 200; // milliseconds that the lab needs for one
   let times = [];
   let picture = null; // a file that is looked at: { blob, url, name }
   let answer = null; // of what is looked at, if that is not the camera
@@ -58,38 +60,44 @@ function render({ model, el }) {
     verdict, hint, bars, nearestTitle, nearest,
   );
 
-  // ---- the socket: a picture is sent when the answer to the one before is there ----
+  // ---- the socket: a picture is sent when the one before is half looked at, so that the lab never waits ----
   function connect() {
     if (closed) return;
     const url = `${location.origin.replace(/^http/, "ws")}${address("live", { project })}`;
     socket = new WebSocket(url);
     socket.onopen = () => (wish(), pump());
     socket.onmessage = ({ data }) => {
-      underWay = false;
+      underWay = Math.max(0, underWay - 1);
       heard(JSON.parse(data));
       pump();
     };
     socket.onclose = () => {
-      underWay = false;
+      underWay = 0;
       if (!closed) setTimeout(connect, 1000);
     };
   }
   const wish = () => socket?.readyState === WebSocket.OPEN && socket.send(JSON.stringify({ why, label }));
   const lookedAt = () => picture?.name ?? store.chosen;
   async function pump() {
-    if (closed || underWay || socket?.readyState !== WebSocket.OPEN) return;
+    if (closed || underWay > 1 || socket?.readyState !== WebSocket.OPEN) return;
     if (!camera.on || !store.state?.trained || lookedAt() || document.hidden) {
       times = [];
       return;
     }
-    underWay = true;
+    const wait = underWay ? sentAt + looking / 2 - performance.now() : 0;
+    clearTimeout(soon);
+    if (wait > 0) return (soon = setTimeout(pump, wait));
+    underWay += 1;
+    sentAt = performance.now();
     const blob = await grab();
     if (!blob || socket.readyState !== WebSocket.OPEN) {
-      underWay = false;
+      underWay = Math.max(0, underWay - 1);
       return;
     }
     socket.send(blob);
+    if (underWay === 1) soon = setTimeout(pump, looking / 2);
   }
+  let soon = 0;
   const heartbeat = setInterval(pump, RETRY_MS);
   function heard(found) {
     problemText = found.error ?? "";
@@ -97,6 +105,7 @@ function render({ model, el }) {
       frame = found;
       el.dataset.answers = answers += 1;
       el.dataset.ms = found.ms;
+      looking += (found.ms - looking) / 4;
       if (!lookedAt()) saw(found);
       times.push(performance.now());
       if (times.length > RATE_OVER) times.shift();
@@ -282,6 +291,7 @@ function render({ model, el }) {
   return () => {
     closed = true;
     clearInterval(heartbeat);
+    clearTimeout(soon);
     socket?.close();
     stopFollowing();
     stopCameraNews();
