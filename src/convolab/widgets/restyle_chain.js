@@ -51,7 +51,9 @@ export function chainEditor({ labels = null, most = 12, label, onChange }) {
     return item;
   }
   function draw() {
+    const focused = [...list.querySelectorAll("button")].indexOf(document.activeElement);
     list.replaceChildren(...names.map(link), ...(labels || names.length >= most ? [] : [h("li.cs-chain-end", {}, "Drag a style here, or press one below")]));
+    if (focused >= 0) list.querySelectorAll("button")[focused]?.focus();
   }
 
   // ---- dragging ----

@@ -15,11 +15,15 @@ export default {
   },
   unmounted() {
     this.gone = true;
+    clearTimeout(this.model.timer);
     this.cleanUp?.();
   },
   methods: {
-    setValues(values) {
-      this.ready.then(() => this.model.receive(values));
+    setValues(values, heard) {
+      this.ready.then(() => this.model.receive(values, heard));
+    },
+    setHeard(heard) {
+      this.ready.then(() => this.model.receive({}, heard));
     },
     message(content) {
       this.ready.then(() => this.model.fire("msg:custom", content));
@@ -27,8 +31,15 @@ export default {
   },
 };
 
+const PATIENCE = 3000; // ms that the lab's values wait for its answer to what was sent last
+
+// What the lab says while messages are on their way to it is older than what the page shows: two steps taken
+// quickly would be undone and done again. So it waits until the lab has heard the last message.
 class Model {
   constructor(values, emit) {
+    this.sent = 0;
+    this.heard = 0;
+    this.waiting = {};
     this.values = { ...values };
     this.emit = emit;
     this.callbacks = new Map();
@@ -46,7 +57,8 @@ class Model {
     this.changed = {};
   }
   send(content) {
-    this.emit("message", content);
+    this.sent += 1;
+    this.emit("message", { number: this.sent, content });
   }
   on(event, callback) {
     if (!this.callbacks.has(event)) this.callbacks.set(event, new Set());
@@ -58,7 +70,16 @@ class Model {
   fire(event, ...args) {
     for (const callback of this.callbacks.get(event) ?? []) callback(...args);
   }
-  receive(values) {
+  receive(values, heard) {
+    this.heard = heard;
+    Object.assign(this.waiting, values);
+    clearTimeout(this.timer);
+    if (this.heard >= this.sent) this.deliver();
+    else this.timer = setTimeout(() => this.deliver(), PATIENCE); // a message got lost on its way
+  }
+  deliver() {
+    const values = this.waiting;
+    this.waiting = {};
     Object.assign(this.values, values);
     for (const name of Object.keys(values)) this.fire("change:" + name, values[name]);
   }

@@ -42,13 +42,18 @@ class Widget(ui.element, component="widget.js"):
         super().__init__()
         self._props["src"] = f"{served_at()}/{module}.js"
         self._props["values"] = values
-        if on_message is not None:
-            handler = on_message
+        self._heard = 0
+        self._on_message = on_message
+        self.on("message", self._receive)
 
-            def receive(event: GenericEventArguments) -> Any:
-                return handler(event.args)
-
-            self.on("message", receive)
+    def _receive(self, event: GenericEventArguments) -> Any:
+        """Hand on what the module sent, and say that it was heard: `widget.js` holds older values back."""
+        self._heard = int(event.args["number"])
+        try:
+            return self._on_message(event.args["content"]) if self._on_message else None
+        finally:
+            if not self.is_deleted:
+                self.run_method("setHeard", self._heard)
 
     def get(self, name: str) -> Any:
         """The value that the module was last given under ``name``."""
@@ -62,7 +67,7 @@ class Widget(ui.element, component="widget.js"):
         # Kept for when the element is mounted again, without the page-wide update that a changed prop causes.
         with self._props.suspend_updates():
             self._props["values"] = {**self._props["values"], **changed}
-        self.run_method("setValues", changed)
+        self.run_method("setValues", changed, self._heard)
 
     def send(self, content: Any) -> None:
         """Send the module a message, received there by ``model.on("msg:custom", …)``."""
