@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,15 +36,46 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _session_home(tmp_path_factory: pytest.TempPathFactory) -> None:
-    os.environ["CONVOLAB_HOME"] = str(tmp_path_factory.mktemp("home"))
+    folder = tmp_path_factory.mktemp("home")
+    with_store(folder)
+    os.environ["CONVOLAB_HOME"] = str(folder)
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh lab home for one test."""
+    """A fresh lab home for one test, with MLflow's empty tables: making them takes longer than most tests."""
+    folder = tmp_path / "home"
+    with_store(folder)
+    monkeypatch.setenv("CONVOLAB_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def new_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home of somebody who starts the lab for the first time: nothing is there."""
     folder = tmp_path / "home"
     monkeypatch.setenv("CONVOLAB_HOME", str(folder))
     return folder
+
+
+def with_store(folder: Path) -> None:
+    """Make a lab's home with the empty tables of this version of MLflow, made once for all tests."""
+    template = ROOT / ".cache" / f"empty-mlflow-{version('mlflow-skinny')}.db"
+    template.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(template.with_suffix(".lock")):
+        if not template.exists():
+            part = template.with_suffix(".part")
+            part.unlink(missing_ok=True)
+            code = "import sys; from mlflow.tracking import MlflowClient; MlflowClient(sys.argv[1])"
+            subprocess.run(
+                [sys.executable, "-c", code, f"sqlite:///{part}"],
+                check=True,
+                capture_output=True,
+                cwd=template.parent,
+            )
+            part.replace(template)
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(template, folder / "mlflow.db")
 
 
 @pytest.fixture(scope="session")

@@ -204,7 +204,8 @@ def test_what_goes_wrong_is_said_and_loses_nothing(visitor, teach_lab: Lab) -> N
     page = visitor.new_page()
     open_room(page, teach_lab, "/teach")
     page.locator(".te-classes[data-ready]").wait_for()
-    page.get_by_role("button", name="New", exact=True).click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="New", exact=True).click()
     page.wait_for_function("() => document.querySelector('.te-card-head .num')?.textContent === '0 images'")
     # No camera in this browser.
     page.get_by_role("button", name="Start the camera").click()

@@ -28,7 +28,7 @@ _MOUNTED = """async (host) => {
 def test_older_values_wait_until_the_lab_has_heard_the_last_message(visitor: BrowserContext) -> None:
     page = visitor.new_page()
     page.evaluate(_MOUNTED, HOST.read_text())
-    seen = """async (step) => { step(); await new Promise((done) => setTimeout(done)); return window.seen; }"""
+    seen = "async (step) => { step(); await new Promise((done) => setTimeout(done)); return window.seen; }"
 
     def after(step: str) -> object:
         return page.evaluate(f"() => ({seen})(() => {{ {step} }})")

@@ -48,11 +48,11 @@ def shapes(runs_home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def fresh(home: Path, empty_home: Path) -> str:
+def fresh(new_home: Path, empty_home: Path) -> str:
     """The same data set in a home of this test's own, without runs."""
-    shutil.copytree(empty_home, home)
-    with sqlite3.connect(home / "mlflow.db") as database:
-        database.execute("UPDATE experiments SET artifact_location = ?", [(home / "artifacts").as_uri()])
+    shutil.copytree(empty_home, new_home)
+    with sqlite3.connect(new_home / "mlflow.db") as database:
+        database.execute("UPDATE experiments SET artifact_location = ?", [(new_home / "artifacts").as_uri()])
     database.close()
     return "shapes"
 

@@ -204,7 +204,7 @@ def test_what_is_no_store_of_ours_is_refused_and_left_as_it_is(fresh: str, kind:
     assert {folder.run_id for folder in RunFolder.all()} == made
 
 
-def test_the_first_run_of_a_home_prints_nothing(home: Path, shapes_folder: Path) -> None:
+def test_the_first_run_of_a_home_prints_nothing(new_home: Path, shapes_folder: Path) -> None:
     import_images(shapes_folder, "shapes", size=16, color=False)
     code = "import sys; sys.path.insert(0, 'tests/runs'); from runs_kit import new_run; new_run()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

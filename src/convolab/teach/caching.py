@@ -33,11 +33,19 @@ class FeatureCache:
         sized = base.key if isinstance(base, TrainedBase) else f"{base.key}-{size}"
         self.folder = (folder or features_dir()) / sized
         self._memory: dict[str, dict[str, np.ndarray]] = {}
+        self._looked_for: dict[str, bool] = {}
+        """Whether features were on the disk when they were first asked for: asking the disk again for each of
+        a thousand images after each of them took longer than computing them."""
         self._lock = threading.Lock()
 
     def known(self, example: str) -> bool:
         """Whether an image's features need not be computed any more."""
-        return example in self._memory or self._path(example).exists()
+        if example in self._memory:
+            return True
+        found = self._looked_for.get(example)
+        if found is None:
+            found = self._looked_for[example] = self._path(example).exists()
+        return found
 
     def missing(self, examples: Iterable[str]) -> list[str]:
         """Those whose features are not known yet."""
@@ -46,6 +54,9 @@ class FeatureCache:
     def compute(self, example: str, picture: Callable[[], Image.Image]) -> None:
         """Compute and keep the features of an image, unless they are known."""
         if self.known(example):
+            return
+        self._looked_for.pop(example, None)
+        if self.known(example):  # another process has computed them meanwhile
             return
         found = features(self.base, picture(), self.size, self.base.layers)
         with self._lock:
@@ -79,6 +90,7 @@ class FeatureCache:
         """Let go of an image that was removed."""
         with self._lock:
             self._memory.pop(example, None)
+            self._looked_for.pop(example, None)
         with contextlib.suppress(OSError):
             self._path(example).unlink()
 
@@ -96,6 +108,7 @@ class FeatureCache:
             except (OSError, SafetensorError, ValueError):
                 with contextlib.suppress(OSError):
                     path.unlink()  # damaged: the next time it is computed anew
+                self._looked_for.pop(example, None)
                 return None
             with self._lock:
                 self._memory[example] = found

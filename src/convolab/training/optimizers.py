@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from convolab.errors import SettingsError
+from convolab.training.deferred_compiler import defer_compiler
 from convolab.training.muon import Muon
 from convolab.training.settings import TrainingSettings
 
@@ -24,6 +25,7 @@ def make_optimizer(
     PyTorch's defaults. Shifts of batch norms learn ``norm_rate`` times as fast, without weight decay where
     that is not 1. Weights that are fixed are left alone.
     """
+    defer_compiler()
     everything = [*(model.parameters() if isinstance(model, nn.Module) else model)]
     shifts: list[nn.Parameter] = []
     if settings.norm_rate != 1 and isinstance(model, nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from convolab.teach.teaching import Taught
 
 _KEPT = 8
+_MANY = 0.06
+"""Seconds between two images that come as files; a camera takes twice as long."""
 
 
 @dataclass
@@ -75,6 +78,7 @@ class Desk:
         self.undo_title = ""
         self._cache_of: tuple[str, int] | None = None
         self._feeding: asyncio.Task[None] | None = None
+        self._arrived = self._rest_until = 0.0
 
     @property
     def settings(self) -> Any:
@@ -92,6 +96,14 @@ class Desk:
         if self.cache is None or self._cache_of != self._wanted():
             return 0
         return len(self.project) - len(self.cache.missing(list(self.project.content)))
+
+    def arrived(self) -> None:
+        """An image was brought. Many are all taken before they are looked at: both at once takes longer."""
+        now = time.monotonic()
+        if now - self._arrived < _MANY:
+            self._rest_until = now + 4 * _MANY
+        self._arrived = now
+        self.feed()
 
     def feed(self) -> None:
         """See that all images get their features, one after the other, in the background."""
@@ -124,6 +136,8 @@ class Desk:
                     content = self.project.content.get(example)
                     if content is None:
                         continue
+                    while time.monotonic() < self._rest_until:
+                        await asyncio.sleep(_MANY)
                     await looking(cache.compute, example, lambda content=content: opened(content))
                     done, total = self.known(), len(self.project)
                     self._tell(f"Computing features … {done:,} of {total:,} images", done / max(1, total))

@@ -117,7 +117,7 @@ async def bring(request: Request, project: str, key: str, name: str = "") -> Res
         except DataError as error:
             called = f"“{name[:60]}”" if name else "The picture"
             raise DataError(str(error).replace("The picture", called, 1)) from None
-        at.feed()
+        at.arrived()
         return answer
 
     return await _posted(request, take)

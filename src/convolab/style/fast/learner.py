@@ -31,6 +31,7 @@ from convolab.style.features import FeatureNetwork
 from convolab.style.loading import load_network
 from convolab.style.objective import Differences, Objective, StyleTarget, Weights, style_target
 from convolab.style.pictures import Picture, read_picture, to_image, to_tensor
+from convolab.training.deferred_compiler import defer_compiler
 from convolab.training.device import choose_device
 from convolab.training.files import read_metadata, read_tensors, why_not_written, write_tensors
 
@@ -93,6 +94,7 @@ class Learner:
         self.average: TransformNetwork = copy.deepcopy(self.model)
         """The mean of the weights over the last steps: what is kept."""
         rate = settings.learning_rate
+        defer_compiler()
         self.optimizer: torch.optim.Optimizer = (
             make_muon(self.model, rate)
             if settings.optimizer == "muon"
