@@ -106,9 +106,10 @@ def open_room(page: Page, lab: Lab, address: str = "/build") -> None:
     page.wait_for_function("() => window.did_handshake && document.querySelector('[data-room]')")
 
 
-def screenshot(page: Page, name: str, **options: Any) -> Path:
-    """Keep a picture of the page in ``screenshots/``, to be looked at."""
+def screenshot(page: Page, name: str, **options: Any) -> None:
+    """Keep a picture of the page in ``screenshots/``, to be looked at, if CONVOLAB_SCREENSHOTS is set: all
+    seventy take half a minute."""
+    if not os.environ.get("CONVOLAB_SCREENSHOTS"):
+        return
     SCREENSHOTS.mkdir(exist_ok=True)
-    path = SCREENSHOTS / f"{name}.png"
-    page.screenshot(path=path, animations="disabled", **options)
-    return path
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled", **options)
