@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
@@ -59,10 +60,28 @@ print("both")
     assert said == "both\n"
 
 
+def test_looking_through_all_modules_does_not_load_it() -> None:
+    said = _run(
+        """
+import inspect, warnings
+weights("adam")
+inspect.getmodule(sys._getframe(), "/no/such/file.py")
+with warnings.catch_warnings(record=True):
+    [getattr(module, "__warningregistry__", None) for module in list(sys.modules.values())]
+print("torch._dynamo.eval_frame" in sys.modules)
+torch.testing.assert_close(torch.ones(2), torch.ones(2))
+from torch._dynamo import eval_frame
+print("torch._dynamo.eval_frame" in sys.modules)
+"""
+    )
+    assert said == "False\nTrue\n"
+
+
 def test_a_compiler_that_is_loaded_stays() -> None:
     from convolab.training.deferred_compiler import defer_compiler
 
-    real = torch._dynamo
-    assert real.__path__
+    importlib.import_module("torch._dynamo.eval_frame")
+    real = sys.modules["torch._dynamo"]
+    assert real is torch._dynamo
     defer_compiler()
     assert sys.modules["torch._dynamo"] is real

@@ -90,3 +90,20 @@ def _hush() -> None:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     for name in ("client", "core", "nanny", "scheduler", "worker", "comm", "deploy"):
         logging.getLogger(f"distributed.{name}").setLevel(logging.CRITICAL)
+    unwatch_collector()
+
+
+def unwatch_collector() -> None:
+    """Dask measures Python's garbage collections, and prints a traceback about each that had begun in another
+    thread before it watched (`assert start is not None`). Only its log would use the figures."""
+    import gc
+
+    from distributed import gc as watching
+
+    def ignore(phase: str, info: dict[str, int]) -> None:
+        """Stands where Dask's callback was, so that Dask can take it away again."""
+
+    before = watching._gc_diagnosis._gc_callback
+    watching._gc_diagnosis._gc_callback = ignore
+    if before in gc.callbacks:
+        gc.callbacks[gc.callbacks.index(before)] = ignore

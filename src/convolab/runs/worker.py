@@ -10,6 +10,7 @@ import threading
 from typing import Any, Literal
 
 from convolab.errors import ConvolabError, RunError
+from convolab.runs.cluster import unwatch_collector
 
 Outcome = Literal["ended", "released", "failed", "busy"]
 
@@ -19,6 +20,7 @@ def dask_setup(worker: Any) -> None:
     with contextlib.suppress(ValueError):  # not in the main thread: some other kind of worker
         # Ctrl-C in a terminal reaches all processes; the lab decides what becomes of its workers.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    unwatch_collector()
     threading.Thread(target=_get_ready, name="getting ready", daemon=True).start()
 
 
