@@ -32,7 +32,7 @@ class _Deferred(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name != "__path__":
-            # Whoever looks through all modules (`inspect`, `warnings`) does not mean this one; an import does.
+            # Who looks through all modules (`inspect`, `warnings`) does not want this one; an import does.
             raise AttributeError(f"module {_NAME!r} has no attribute {name!r}")
         if sys.modules.get(_NAME) is self:
             del sys.modules[_NAME]
