@@ -100,6 +100,20 @@ def test_the_numbers_on_the_page_give_the_output_for_every_kind_of_layer(visitor
     }
 
 
+def test_what_max_pooling_leaves_out_is_not_shown_as_a_zero(visitor: BrowserContext):
+    layers = (MaxPool2d(kernel_size=2, stride=2, padding=1), Flatten(), Linear(out_features=2))
+    cards = Cards(visitor, look(Network(input_shape=(2, 6, 6), layers=layers)))
+    pooled = cards.activations.values("pool1")
+    corners = [(z, y, x) for z in (0, 1) for y in (0, 3) for x in (0, 3) if pooled[z, y, x] < 0]
+    assert corners
+    for corner in corners:
+        card = cards.open("pool1", corner)
+        shown = check_arithmetic(card, "maxpool")
+        assert len(shown["tables"][0]["value"]) == 1
+        assert shown["tables"][0]["padded"] == 3
+        assert card.locator("td.cl-padded").all_inner_texts() == ["–", "–", "–"]
+
+
 def test_many_maps_are_shown_by_their_size_and_the_rest_as_one_sum(visitor: BrowserContext):
     layers = (Conv2d(out_channels=20, kernel_size=1), Conv2d(out_channels=2, kernel_size=2), Flatten())
     cards = Cards(visitor, look(Network(input_shape=(1, 6, 6), layers=(*layers, Linear(out_features=2)))))

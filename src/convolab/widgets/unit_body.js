@@ -2,7 +2,7 @@
 import { css, h, onLookChange, setHidden, setText, signedScale } from "./look.js";
 import { functionCurve } from "./function_curve.js";
 import { capital, fieldName, indexOf, placeName } from "./unit_names.js";
-import { decimalsOf, exact, fixed, number, sumOf } from "./unit_numbers.js";
+import { decimalsOf, exact, fixed, leftOut, number, sumOf } from "./unit_numbers.js";
 import { extentsOf, PANELS, pictures } from "./unit_pictures.js";
 import { savePng } from "./unit_png.js";
 import { contributionTable, gridTables } from "./unit_tables.js";
@@ -78,6 +78,7 @@ export function unitBody(unit, { width, go, watch, levelTitle }) {
   function describe({ entry, row, column }) {
     const source = shown.inputs[entry];
     const padded = source.padded?.[row]?.[column];
+    if (leftOut(source, row, column)) return "Outside of the map: max pooling leaves it out";
     const name = padded ? "Outside of the map, filled with 0" : `${levelTitle(source.level)}, ${placeName(indexOf(source, row, column))}`;
     const value = exact(source.values[row][column]);
     if (!source.weights) return `${name}: ${value}`;

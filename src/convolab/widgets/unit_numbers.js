@@ -51,10 +51,17 @@ export function number(role, tag = "span.cl-num") {
   return { el, set: (value, decimals) => put(el, value, decimals) };
 }
 export function put(el, value, decimals) {
+  if (value === null) {
+    delete el.dataset.value;
+    return setText(el, "–");
+  }
   const text = String(value);
   if (el.dataset.value !== text) el.dataset.value = text;
   setText(el, fixed(value, decimals));
 }
+
+// Whether a cell lies outside of the map below and does not count: max pooling leaves such cells out.
+export const leftOut = (entry, row, column) => !entry.weights && !!entry.padded?.[row]?.[column];
 
 // All numbers of a unit as CSV: one line per input, then bias, sum, steps and output.
 export function unitCsv(unit) {
@@ -64,7 +71,7 @@ export function unitCsv(unit) {
       row.forEach((value, c) => {
         const place = entry.map == null ? ["", "", (entry.column ?? 0) + c] : [entry.map, entry.row + r, entry.column + c];
         const part = entry.padded?.[r]?.[c] ? "padding" : "input";
-        lines.push([part, entry.level, ...place, value, entry.weights?.[r]?.[c] ?? "", entry.products?.[r]?.[c] ?? ""].join(","));
+        lines.push([part, entry.level, ...place, leftOut(entry, r, c) ? "" : value, entry.weights?.[r]?.[c] ?? "", entry.products?.[r]?.[c] ?? ""].join(","));
       }),
     );
   const tail = (name, value) => lines.push(`${name},,,,,,,${value}`);

@@ -1,6 +1,6 @@
 // What a unit is given, its weights and their products as small pictures side by side, cell linked with cell.
 import { css, crisp, h, onLookChange, signedScale, theme } from "./look.js";
-import { fixed } from "./unit_numbers.js";
+import { fixed, leftOut } from "./unit_numbers.js";
 
 export const PANELS = [
   ["values", "input"],
@@ -100,7 +100,7 @@ export function pictures({ width, largest = 20, label, onPoint, onGo }) {
             context.font = `${l.cell < 34 ? 10 : l.cell < 44 ? 11 : 12}px ${font}`;
             context.textAlign = "center";
             context.textBaseline = "middle";
-            context.fillText(fixed(value, 2), left + x + l.cell / 2, y + l.cell / 2);
+            context.fillText(leftOut(entry, r, c) ? "–" : fixed(value, 2), left + x + l.cell / 2, y + l.cell / 2);
           }),
         );
         const [x, y] = spot({ entry: e, row: 0, column: 0 }, l);

@@ -1,7 +1,7 @@
 // The numbers of a unit as tables: for windows as grids, for long lists with the largest contributions first.
 import { css, h, inkOn, setText, signedScale, theme } from "./look.js";
 import { capital, indexOf, placeName } from "./unit_names.js";
-import { decimalsOfParts, number, put, sumOf } from "./unit_numbers.js";
+import { decimalsOfParts, leftOut, number, put, sumOf } from "./unit_numbers.js";
 import { PANELS } from "./unit_pictures.js";
 
 const ROLES = { values: "value", weights: "weight", products: "product" };
@@ -31,7 +31,8 @@ export function gridTables(entry) {
       cells.forEach((row, r) =>
         row.forEach((cell, c) => {
           const value = next[name][r][c];
-          put(cell, value, decimals.cells);
+          if (leftOut(next, r, c)) put(cell, null);
+          else put(cell, value, decimals.cells);
           const colour = scale(value / largest);
           const ground = css(colour);
           if (cell.style.backgroundColor !== ground) {
@@ -53,6 +54,7 @@ export function contributions(unit) {
   unit.inputs.forEach((entry, e) =>
     entry.values.forEach((row, r) =>
       row.forEach((value, c) => {
+        if (leftOut(entry, r, c)) return;
         found.push({ entry: e, row: r, column: c, value, weight: entry.weights?.[r][c] ?? null, product: entry.products?.[r][c] ?? value, padded: !!entry.padded?.[r]?.[c] });
       }),
     ),
