@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 def look(network: Network, seed: int = 0) -> Activations:
     import torch
 
+    torch.manual_seed(seed)
     model = network.build(seed)
     random = np.random.default_rng(seed)
     with torch.no_grad():
