@@ -43,7 +43,7 @@ def _session_home(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(autouse=True)
 def _same_random_numbers() -> None:
-    """A test that fails once in a hundred runs cannot be mended; other numbers are drawn on purpose, by seeds."""
+    """A test that fails once in a hundred runs cannot be mended; other numbers are drawn by other seeds."""
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
 
