@@ -63,6 +63,13 @@ def test_what_gets_worse_says_from_where() -> None:
     assert (peak.value, peak.falls_at, peak.gain) == (2, 3, 0)
 
 
+def test_one_bad_value_among_good_ones_is_not_called_a_fall() -> None:
+    found = plateau(points((1, 0.4337), (3, 0.4950), (5, 0.4713), (7, 0.4928)))
+    assert found is not None
+    assert (found.value, found.falls_at, found.gain) == (3, None, 0)
+    assert found.words == "Best at 3: nothing larger is better."
+
+
 def test_scatter_between_seeds_counts_as_noise() -> None:
     scattered = [Point(v, (m - 0.06, m + 0.06)) for v, m in ((1, 0.50), (2, 0.56), (3, 0.62))]
     assert plateau(scattered).value == 1  # type: ignore[union-attr]

@@ -45,7 +45,7 @@ class Plateau:
     noise: float
     """The difference that chance alone makes in 1 of 20 comparisons, at that place."""
     falls_at: float | None
-    """The smallest larger value that is worse by more than the noise; None if there is none."""
+    """The smallest larger value from which all are worse by more than the noise; None if there is none."""
 
     @property
     def words(self) -> str:
@@ -57,6 +57,8 @@ class Plateau:
                 f"Best at {self.value:g}: more is worse, from {self.falls_at:g} on by more than the noise of "
                 f"{100 * self.noise:.1f} percentage points."
             )
+        if not self.gain:
+            return f"Best at {self.value:g}: nothing larger is better."
         sentence = (
             f"Plateau from {self.value:g}: more brings at most {100 * self.gain:.1f} percentage points, "
             f"less than the noise of {100 * self.noise:.1f}."
@@ -87,12 +89,13 @@ def plateau(points: Sequence[Measured]) -> Plateau | None:
         if any(found - accuracy > noise[at] for at, found, _ in larger):
             continue
         best_at, best, _ = max(larger, key=lambda place: place[1])
-        falls = [at for at, found, _ in larger if accuracy - found > noise[at]]
-        if len(falls) == len(larger):  # a peak: everything beyond it is worse
-            return Plateau(value, accuracy, 0.0, noise[best_at], falls[0])
-        return Plateau(
-            value, accuracy, max(0.0, best - accuracy), noise[best_at], falls[0] if falls else None
-        )
+        falls_at = None
+        for at, found, _ in reversed(larger):
+            if accuracy - found <= noise[at]:
+                break
+            falls_at = at
+        # With a peak everything beyond it is worse.
+        return Plateau(value, accuracy, max(0.0, best - accuracy), noise[best_at], falls_at)
     _, accuracy, error = places[-1]
     return Plateau(None, accuracy, 0.0, Z * math.hypot(error, places[-2][2]), None)
 
