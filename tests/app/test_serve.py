@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import socket
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -67,3 +70,12 @@ def test_a_browser_that_left_is_no_error_in_the_log() -> None:
     assert not no_hang_up(record(RuntimeError("No response returned.")))
     assert no_hang_up(record(RuntimeError("something else")))
     assert no_hang_up(record(ValueError("No response returned.")))
+
+
+def test_the_lab_answers_before_pytorch_is_loaded():
+    """It takes longer to load than everything else together; the page is there meanwhile."""
+    loads = [line.strip() for line in inspect.getsource(serve).splitlines() if "from convolab" in line]
+    assert len(loads) > 6
+    code = "\n".join(["import sys", *loads, "print([n for n in ('torch', 'mlflow') if n in sys.modules])"])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -45,8 +45,9 @@ def teach(
     from convolab.teach.bases import layer_of, open_base
     from convolab.teach.caching import FeatureCache
     from convolab.teach.examples import Examples, fill_from
-    from convolab.teach.files import ENDING, pack, save
+    from convolab.teach.files import pack, save
     from convolab.teach.script import to_script
+    from convolab.teach.settings import ENDING
     from convolab.teach.teaching import teach as learn
 
     progress = _Progress()

@@ -33,12 +33,10 @@ from convolab.teach.bases import Base, TrainedBase, layer_of, open_base
 from convolab.teach.classifier import Classifier
 from convolab.teach.examples import MOST_EXAMPLES, SIDE, ExampleClass, Examples, Item, Part, id_of
 from convolab.teach.scaling import Scaling
-from convolab.teach.settings import TeachSettings
+from convolab.teach.settings import LARGEST_FILE, TeachSettings
 from convolab.teach.teaching import Taught, Tested
 
 KIND, VERSION = "convolab classes", 1
-ENDING = ".teach"
-LARGEST_FILE = 900_000_000
 _LARGEST_JSON, _LARGEST_IMAGE, _LARGEST_TENSORS = 10_000_000, 2_000_000, 500_000_000
 _RECORD, _TENSORS, _BASE = "convolab.json", "classifier.safetensors", "base.safetensors"
 _EPOCH = (1980, 1, 1, 0, 0, 0)

@@ -14,6 +14,10 @@ KINDS: dict[str, str] = {
     "knn": "Nearest neighbours",
 }
 """The kinds of classifiers and what they are called."""
+ENDING = ".teach"
+"""Of the files that hold everything."""
+LARGEST_FILE = 900_000_000
+"""Bytes."""
 
 
 class TeachSettings(Spec):

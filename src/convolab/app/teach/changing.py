@@ -13,7 +13,6 @@ from convolab.app.teach.describing import packed_evidence, seen
 from convolab.app.teach.desk import Desk, Doing, desk, forget
 from convolab.errors import ConvolabError, DataError, SettingsError
 from convolab.teach.examples import ExampleClass, Found, fill_from, opened, squared
-from convolab.teach.files import read
 from convolab.teach.project import Project
 
 
@@ -164,6 +163,8 @@ def read_archive(at: Desk, path: Path, called: str) -> Callable[[Doing], Any]:
 
 def open_file(path: Path, called: str) -> str:
     """A project of a file that a lab saved; returns its id. Takes seconds: off the event loop."""
+    from convolab.teach.files import read
+
     saved = read(path, called=called)
     project = Project.create(saved.title or "My classes")
     try:

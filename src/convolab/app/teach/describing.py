@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from convolab.app.teach.desk import Desk
 from convolab.errors import ConvolabError
 from convolab.spec import knobs
-from convolab.teach.classifier import Classifier, Seen
 from convolab.teach.examples import MOST_CLASSES, MOST_EXAMPLES
 from convolab.teach.project import projects
 from convolab.teach.settings import KINDS, TeachSettings
+
+if TYPE_CHECKING:
+    from convolab.teach.classifier import Classifier, Seen
 
 NEAREST = 5
 """Examples that are told as the most similar ones."""

@@ -19,9 +19,9 @@ from convolab.app.teach import changing, describing
 from convolab.app.teach.desk import Desk, desk
 from convolab.app.teach.live import live
 from convolab.errors import ConvolabError, DataError
-from convolab.teach.files import ENDING, LARGEST_FILE
 from convolab.teach.project import Project
 from convolab.teach.scaling import slug
+from convolab.teach.settings import ENDING, LARGEST_FILE
 
 IMAGE_LIMIT = 30_000_000
 _YEAR = {"Cache-Control": "private, max-age=31536000, immutable"}
