@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
+
+from homes import with_store
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -63,26 +61,6 @@ def new_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("CONVOLAB_HOME", str(folder))
     return folder
-
-
-def with_store(folder: Path) -> None:
-    """Make a lab's home with the empty tables of this version of MLflow, made once for all tests."""
-    template = ROOT / ".cache" / f"empty-mlflow-{version('mlflow-skinny')}.db"
-    template.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(template.with_suffix(".lock")):
-        if not template.exists():
-            part = template.with_suffix(".part")
-            part.unlink(missing_ok=True)
-            code = "import sys; from mlflow.tracking import MlflowClient; MlflowClient(sys.argv[1])"
-            subprocess.run(
-                [sys.executable, "-c", code, f"sqlite:///{part}"],
-                check=True,
-                capture_output=True,
-                cwd=template.parent,
-            )
-            part.replace(template)
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(template, folder / "mlflow.db")
 
 
 @pytest.fixture(scope="session")

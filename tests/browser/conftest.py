@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from visiting import CHROMIUM, DESKTOP, Lab, open_room
 
+from homes import with_store
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page, WebError
 
@@ -34,7 +36,9 @@ def _data_sets() -> None:
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory, _data_sets: None) -> Iterator[Lab]:
     """A lab shared by the tests of a session; each browser context is a visitor of its own."""
-    running = Lab(tmp_path_factory.mktemp("lab") / "home").start()
+    home = tmp_path_factory.mktemp("lab") / "home"
+    with_store(home)
+    running = Lab(home).start()
     yield running
     running.stop()
 
@@ -42,6 +46,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, _data_sets: None) -> Iterator[
 @pytest.fixture
 def fresh_lab(tmp_path: Path, _data_sets: None) -> Iterator[Lab]:
     """A lab of this test's own, which it may kill and start again."""
+    with_store(tmp_path / "home")
     running = Lab(tmp_path / "home").start()
     yield running
     running.stop()

@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 from visiting import CHROMIUM, DESKTOP, PHONE, Lab, open_room, screenshot
 
+from homes import with_store
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
@@ -33,7 +35,9 @@ def teach_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         fetch_weights("vgg-16")
     except DataError as error:
         pytest.skip(f"VGG-16 cannot be had here: {error}")
-    running = Lab(tmp_path_factory.mktemp("teach") / "home").start()
+    home = tmp_path_factory.mktemp("teach") / "home"
+    with_store(home)
+    running = Lab(home).start()
     yield running
     running.stop()
 
