@@ -295,7 +295,7 @@ class Page:
         told = "\n".join(f"- {score.minutes:g} min: {words}" for score, words in scores)
         first = scores[0][0]
         self._words(
-            f"## The challenge: {100 * first.target:g} % on {first.dataset}\n\n{told}\n\nThe clock is that "
+            f"## The challenge: {100 * first.target:g} % on {info(first.dataset).title}\n\n{told}\n\nThe clock is that "
             "of training alone: loading and evaluation do not count. This machine's own convolutions: "
             f"{first.machine.gflops:,.0f} GFLOP/s."
         )
