@@ -293,9 +293,12 @@ class Page:
     def challenge(self, scores: Sequence[tuple[Score, str]]) -> None:
         """What came of the challenges, with everything needed to repeat them."""
         told = "\n".join(f"- {score.minutes:g} min: {words}" for score, words in scores)
+        from convolab.datasets import info
+
         first = scores[0][0]
+        aim = f"{100 * first.target:g} % on {info(first.dataset).title}"
         self._words(
-            f"## The challenge: {100 * first.target:g} % on {info(first.dataset).title}\n\n{told}\n\nThe clock is that "
+            f"## The challenge: {aim}\n\n{told}\n\nThe clock is that "
             "of training alone: loading and evaluation do not count. This machine's own convolutions: "
             f"{first.machine.gflops:,.0f} GFLOP/s."
         )
