@@ -94,7 +94,6 @@ def plateau(points: Sequence[Measured]) -> Plateau | None:
             if accuracy - found <= noise[at]:
                 break
             falls_at = at
-        # With a peak everything beyond it is worse.
         return Plateau(value, accuracy, max(0.0, best - accuracy), noise[best_at], falls_at)
     _, accuracy, error = places[-1]
     return Plateau(None, accuracy, 0.0, Z * math.hypot(error, places[-2][2]), None)

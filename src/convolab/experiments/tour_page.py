@@ -292,9 +292,9 @@ class Page:
 
     def challenge(self, scores: Sequence[tuple[Score, str]]) -> None:
         """What came of the challenges, with everything needed to repeat them."""
-        told = "\n".join(f"- {score.minutes:g} min: {words}" for score, words in scores)
         from convolab.datasets import info
 
+        told = "\n".join(f"- {score.minutes:g} min: {words}" for score, words in scores)
         first = scores[0][0]
         aim = f"{100 * first.target:g} % on {info(first.dataset).title}"
         self._words(

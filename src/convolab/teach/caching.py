@@ -53,10 +53,8 @@ class FeatureCache:
 
     def compute(self, example: str, picture: Callable[[], Image.Image]) -> None:
         """Compute and keep the features of an image, unless they are known."""
+        self._looked_for.pop(example, None)  # another process may have computed them meanwhile
         if self.known(example):
-            return
-        self._looked_for.pop(example, None)
-        if self.known(example):  # another process has computed them meanwhile
             return
         found = features(self.base, picture(), self.size, self.base.layers)
         with self._lock:

@@ -21,13 +21,17 @@ _NAME = "torch._dynamo"
 class _Deferred(ModuleType):
     """Stands where the compiler will be, and becomes it as soon as anything else of it is asked for."""
 
+    def __init__(self) -> None:
+        super().__init__(_NAME)
+        self._let_through: list[Callable[..., Any]] = []
+
     @staticmethod
     def graph_break(msg: str = "") -> None:
         """What it does outside compiled code: nothing."""
 
-    @staticmethod
-    def disable(function: Callable[..., Any], *_: Any, **__: Any) -> Callable[..., Any]:
+    def disable(self, function: Callable[..., Any], *_: Any, **__: Any) -> Callable[..., Any]:
         """Outside compiled code a function is what it is."""
+        self._let_through.append(function)
         return function
 
     def __getattr__(self, name: str) -> Any:
@@ -36,15 +40,13 @@ class _Deferred(ModuleType):
             raise AttributeError(f"module {_NAME!r} has no attribute {name!r}")
         if sys.modules.get(_NAME) is self:
             del sys.modules[_NAME]
-            # Functions that were "disabled" by the stand-in have to be so for the real compiler.
-            for method in ("add_param_group", "load_state_dict", "state_dict", "zero_grad"):
-                inner = getattr(getattr(torch.optim.Optimizer, method), "__wrapped__", None)
-                if inner is not None and getattr(inner, "__dynamo_disable", None) is inner:
-                    delattr(inner, "__dynamo_disable")
+            # PyTorch keeps the answer in the function; the real compiler has to be asked again.
+            for function in self._let_through:
+                vars(function).pop("__dynamo_disable", None)
         return getattr(importlib.import_module(_NAME), name)
 
 
 def defer_compiler() -> None:
     """Let optimizers work without the compiler, unless it is loaded already; call it before making one."""
     if _NAME not in sys.modules:
-        sys.modules[_NAME] = torch._dynamo = _Deferred(_NAME)
+        sys.modules[_NAME] = torch._dynamo = _Deferred()

@@ -31,8 +31,7 @@ export function gridTables(entry) {
       cells.forEach((row, r) =>
         row.forEach((cell, c) => {
           const value = next[name][r][c];
-          if (leftOut(next, r, c)) put(cell, null);
-          else put(cell, value, decimals.cells);
+          put(cell, leftOut(next, r, c) ? null : value, decimals.cells);
           const colour = scale(value / largest);
           const ground = css(colour);
           if (cell.style.backgroundColor !== ground) {

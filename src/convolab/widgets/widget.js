@@ -38,7 +38,6 @@ const PATIENCE = 3000; // ms that the lab's values wait for its answer to what w
 class Model {
   constructor(values, emit) {
     this.sent = 0;
-    this.heard = 0;
     this.waiting = {};
     this.values = { ...values };
     this.emit = emit;
@@ -71,10 +70,9 @@ class Model {
     for (const callback of this.callbacks.get(event) ?? []) callback(...args);
   }
   receive(values, heard) {
-    this.heard = heard;
     Object.assign(this.waiting, values);
     clearTimeout(this.timer);
-    if (this.heard >= this.sent) this.deliver();
+    if (heard >= this.sent) this.deliver();
     else this.timer = setTimeout(() => this.deliver(), PATIENCE); // a message got lost on its way
   }
   deliver() {
