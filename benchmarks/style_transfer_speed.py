@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -36,6 +36,7 @@ MUST = 2.5
 CONTENT_LAYER = "relu4_2"
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 PICTURES = RESULTS / "style_transfer"
+FILM_SECONDS = (15, 30, 60, 120, 240, 480, 960)
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Where a photo and a painting are looked for; without them two pictures are painted by the lab."""
 
@@ -232,6 +233,31 @@ def plot(curves: dict[str, Curve], target: float, path: Path) -> None:
     path.write_text("\n".join(parts) + "\n")
 
 
+def film(curves: dict[str, Curve], folders: dict[str, Path], path: Path) -> None:
+    """What there is to see after 15, 30, 60 … seconds: a row for each, judged by the reader's eye."""
+    rows = []
+    for kind, curve in curves.items():
+        row = []
+        for wanted in FILM_SECONDS:
+            known = [count for seconds, count, _ in curve.points if seconds <= wanted]
+            row.append(Image.open(folders[kind] / f"{known[-1]:04d}.png") if known else None)
+        rows.append(row)
+    first = next(image for row in rows for image in row if image is not None)
+    wide = 256
+    tall = round(wide * first.height / first.width)
+    board = Image.new("RGB", (wide * len(FILM_SECONDS), (tall + 18) * len(rows)), "white")
+    pen = ImageDraw.Draw(board)
+    for i, (kind, row) in enumerate(zip(curves, rows, strict=True)):
+        for j, image in enumerate(row):
+            words = f"{kind}, {FILM_SECONDS[j]} s" + ("" if image else ": still smaller")
+            pen.text((wide * j + 4, (tall + 18) * i + 3), words, fill="black")
+            if image is not None:
+                board.paste(
+                    image.resize((wide, tall), Image.Resampling.LANCZOS), (wide * j, (tall + 18) * i + 18)
+                )
+    board.save(path, quality=88)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=512)
@@ -290,6 +316,7 @@ def main() -> None:
         "holds": whole / needed >= MUST,
     }
     plot({"textbook": textbook, "convolab": ours}, target, PICTURES / f"{name}.svg")
+    film({"textbook": textbook, "ours": ours}, folders, PICTURES / f"{name}_film.jpg")
     for kind, folder in folders.items():
         # Of the many pictures that were judged only the last ones are worth keeping.
         paths = sorted(folder.glob("*.png"))
