@@ -116,14 +116,14 @@ def style_difference(picture: Image.Image, painting: Image.Image, weights: dict[
 # ---------------------------------------------------------------- the parts
 
 
-def sheet(paintings: list[str], photos: list[str]) -> None:
+def sheet() -> None:
     """Every painting on every photo."""
     settings = TransferSettings(size=SHEET_SIZE)
     rows: list[dict[str, Any]] = []
     images: dict[tuple[str, str], Image.Image] = {}
-    for painting in paintings:
+    for painting in PAINTINGS:
         style = SHARED / "paintings" / f"{painting}.jpg"
-        for photo in photos:
+        for photo in PHOTOS:
             path = UNDER_WAY / "sheet" / f"{painting}_{photo}.png"
             about = painted(SHARED / "content" / f"{photo}.jpg", style, settings, path)
             images[painting, photo] = image = Image.open(path).convert("RGB")
@@ -144,7 +144,7 @@ def sheet(paintings: list[str], photos: list[str]) -> None:
                 }
             )
     wide, tall = 400, 300
-    board = Image.new("RGB", (wide * (len(photos) + 1), tall * (len(paintings) + 1)), "white")
+    board = Image.new("RGB", (wide * (len(PHOTOS) + 1), tall * (len(PAINTINGS) + 1)), "white")
 
     def put(image: Image.Image, column: int, row: int) -> None:
         image = image.convert("RGB")
@@ -153,11 +153,11 @@ def sheet(paintings: list[str], photos: list[str]) -> None:
             image, (column * wide + (wide - image.width) // 2, row * tall + (tall - image.height) // 2)
         )
 
-    for column, photo in enumerate(photos, 1):
+    for column, photo in enumerate(PHOTOS, 1):
         put(Image.open(SHARED / "content" / f"{photo}.jpg"), column, 0)
-    for row, painting in enumerate(paintings, 1):
+    for row, painting in enumerate(PAINTINGS, 1):
         put(Image.open(SHARED / "paintings" / f"{painting}.jpg"), 0, row)
-        for column, photo in enumerate(photos, 1):
+        for column, photo in enumerate(PHOTOS, 1):
             put(images[painting, photo], column, row)
     board.save(SHEETS / "sheet.jpg", quality=85)
     report("transfer_sheet", rows, settings=settings.model_dump())
@@ -233,16 +233,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("part", choices=["sheet", "strokes", "large", "large-child"])
-    parser.add_argument("--paintings", nargs="+", choices=PAINTINGS, default=list(PAINTINGS), metavar="NAME")
-    parser.add_argument("--photos", nargs="+", choices=PHOTOS, default=list(PHOTOS), metavar="NAME")
+    parts = {"sheet": sheet, "strokes": strokes, "large": large, "large-child": large_child}
+    parser.add_argument("part", nargs="?", choices=parts, help="default: the first three")
     options = parser.parse_args()
+    if not SHARED.exists():
+        raise SystemExit(f"The photos and paintings are looked for in {SHARED}, which is not there.")
     use_all_cores()
     SHEETS.mkdir(parents=True, exist_ok=True)
-    if options.part == "sheet":
-        sheet(options.paintings, options.photos)
-    else:
-        {"strokes": strokes, "large": large, "large-child": large_child}[options.part]()
+    for name in [options.part] if options.part else ["sheet", "strokes", "large"]:
+        parts[name]()
 
 
 if __name__ == "__main__":
