@@ -40,8 +40,8 @@ from shipped_styles import PAINTINGS, Painting, photos
 
 CONTENT_LAYER = "relu3_3"
 STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
-STYLE_SCALE = 25.0
-"""A relative style difference of 0.04 weighs as much as a relative content difference of 1."""
+STYLE_SCALE = 6.0
+"""A relative style difference of 1/6 weighs as much as a relative content difference of 1."""
 
 
 class Judge:

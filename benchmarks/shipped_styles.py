@@ -52,7 +52,7 @@ class Painting:
     file: str = ""
     """In ``../shared/data/paintings``; without one the lab paints it itself."""
     painted: str = ""
-    weight: float = 0.5
+    weight: float = 0.8
     stroke_size: float = 1.0
 
     def picture(self) -> Image.Image:

@@ -27,12 +27,15 @@ from torch.nn import functional as F
 
 from convolab.style import Transfer, TransferSettings
 from convolab.style.events import Iterate
+from convolab.style.objective import STYLE_SCALE
 from convolab.style.painted import paint
 from convolab.style.weights import load_weights
 from convolab.training.device import use_all_cores
 from machine import RESULTS, report
 
 MUST = 2.5
+STYLE, CONTENT = 12.5, 0.5
+"""What the relative differences of style and content count. Much style: the strong preset of the lab."""
 CONTENT_LAYER = "relu4_2"
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 PICTURES = RESULTS / "style_transfer"
@@ -47,12 +50,10 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 class Textbook:
     """VGG-16, Gram matrices and the objective, as one would write them on one page."""
 
-    def __init__(
-        self, weights: dict[str, Tensor], content: Tensor, style: Tensor, w: float, scale: float, pooling: str
-    ) -> None:
+    def __init__(self, weights: dict[str, Tensor], content: Tensor, style: Tensor, pooling: str) -> None:
         # The weights are for blue, green, red.
         first = {"conv1_1.weight": weights["conv1_1.weight"].flip(1).contiguous()}
-        self.weights, self.w, self.scale = {**weights, **first}, w, scale
+        self.weights = {**weights, **first}
         self.pool: Callable[[Tensor, int], Tensor] = F.avg_pool2d if pooling == "average" else F.max_pool2d
         with torch.no_grad():
             self.content = self.features(content)[CONTENT_LAYER]
@@ -91,7 +92,7 @@ class Textbook:
         for layer, target in self.grams.items():
             style = style + ((self.gram(found[layer]) - target) ** 2).sum() / (target**2).sum()
         content = ((found[CONTENT_LAYER] - self.content) ** 2).sum() / (self.content**2).sum()
-        return self.w * self.scale * style / len(self.grams) + (1 - self.w) * content
+        return STYLE * style / len(self.grams) + CONTENT * content
 
     def paint(self, start: Tensor, evaluations: int) -> Iterator[Tensor]:
         """Yield the picture after each evaluation of the objective and its gradient."""
@@ -275,11 +276,10 @@ def main() -> None:
         padding="zero",
         pooling=options.pooling,
         coarse_share=0,  # the objective of the textbook knows one size
+        weight=STYLE / (STYLE + CONTENT * STYLE_SCALE),
     )
-    from convolab.style.objective import STYLE_SCALE
-
     weights = load_weights("vgg-16")
-    book = Textbook(weights, read(content), read(style), settings.weight, STYLE_SCALE, options.pooling)
+    book = Textbook(weights, read(content), read(style), options.pooling)
     start = read(content)
     if options.start == "noise":
         start = 0.4 + 0.2 * torch.rand(start.shape, generator=torch.Generator().manual_seed(0))

@@ -102,7 +102,7 @@ def style_difference(picture: Image.Image, painting: Image.Image, weights: dict[
     scale = math.sqrt(picture.width * picture.height / (painting.width * painting.height))
     size = round(painting.width * scale), round(painting.height * scale)
     book = Textbook(
-        weights, read(picture), read(painting.resize(size, Image.Resampling.LANCZOS)), 1, 1, "max"
+        weights, read(picture), read(painting.resize(size, Image.Resampling.LANCZOS)), pooling="max"
     )
     with torch.no_grad():
         found = book.features(read(picture))

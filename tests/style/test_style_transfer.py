@@ -74,7 +74,7 @@ def test_painting_lowers_what_is_minimised_and_reports_it() -> None:
     last = iterates[-1]
     assert set(last.style_by_layer) == set(LAYERS)
     assert last.style == pytest.approx(sum(last.style_by_layer.values()) / 3)
-    assert last.total == pytest.approx(0.5 * 25 * last.style + 0.5 * last.content, rel=1e-5)
+    assert last.total == pytest.approx(0.5 * 6 * last.style + 0.5 * last.content, rel=1e-5)
     assert last.fraction == pytest.approx(1)
     assert last.seconds_left == pytest.approx(0)
     assert events[-1].peak_memory_mb > 50

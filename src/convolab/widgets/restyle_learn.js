@@ -37,7 +37,7 @@ function render({ model, el }) {
   const sizeWords = h("p.cl-muted", {}, SIZE_WORDS[size]);
   const sizes = choice("Network", SIZES, size, (value) => ((size = value), setText(sizeWords, SIZE_WORDS[value])));
   const budget = slider({ label: "Time", tip: "How long it learns. 10 minutes give a good style, 2 a first idea.", min: 0, max: BUDGETS.length - 1, step: 1, value: 3, format: (v) => (BUDGETS[v] < 60 ? `${BUDGETS[v]} minutes`.replace(/^1 minutes/, "1 minute") : `${BUDGETS[v] / 60} h`) });
-  const weight = slider({ label: "W", tip: "How much style counts against content (the assignment's W): 0 keeps the photos, 1 paints style alone.", min: 0, max: 1, step: 0.05, value: 0.5, format: (v) => v.toFixed(2) });
+  const weight = slider({ label: "W", tip: "How much style counts against content (the assignment's W): 0 keeps the photos, 1 paints style alone.", min: 0, max: 1, step: 0.05, value: 0.8, format: (v) => v.toFixed(2) });
   const folder = text("Photos to learn from", "A folder with photos on the machine of the lab; empty: those that the lab has", "the lab's own");
   folder.input.removeAttribute("maxlength");
   folder.input.addEventListener("input", () => ((photoSet = { name: "", count: 0, label: "" }), setText(photoWords, "")));

@@ -233,7 +233,7 @@ def create(wanted: Mapping[str, Any]) -> str:
     values: dict[str, Any] = {
         "architecture": size,
         "budget": 60 * minutes,
-        "weight": _number(wanted.get("weight", 0.5), "W"),
+        "weight": _number(wanted.get("weight", LearnSettings().weight), "W"),
     }
     if not 0 <= values["weight"] <= 1:
         raise SettingsError(f"W must be from 0 to 1, not {values['weight']:g}.")

@@ -40,7 +40,7 @@ PRESETS = tuple(
             "subtle",
             "Subtle",
             "The photo with a touch of the style: little W, from the photo itself.",
-            {"weight": 0.15, "start": "content"},
+            {"weight": 0.3, "start": "content"},
         ),
         (
             "strong",
@@ -53,7 +53,7 @@ PRESETS = tuple(
             "Brush strokes only",
             "The style's strokes in the photo's own colours: shallow layers, small strokes.",
             {
-                "weight": 0.6,
+                "weight": 0.8,
                 "preserve_color": True,
                 "style_layers": "relu1_1,relu2_1,relu3_1",
                 "stroke_size": 0.8,

@@ -26,7 +26,7 @@ class LearnSettings(Spec):
         group="network",
     )
     weight: float = knob(
-        0.5,
+        0.8,
         "W",
         "How much style counts against content: 0 keeps the photos, 1 paints style alone.",
         minimum=0,
