@@ -48,7 +48,7 @@ def test_style_and_content_are_what_people_mean_by_them(network: FeatureNetwork)
 
 
 def test_painting(network: FeatureNetwork) -> None:
-    settings = TransferSettings(size=96, steps=12, start="content")
+    settings = TransferSettings(size=96, steps=12, start="content", weight=0.8)
     work = Transfer(paint("lake", 128), paint("strokes", 128), settings, network=network)
     events = list(work.iterates())
     iterates = [event for event in events if isinstance(event, Iterate)]

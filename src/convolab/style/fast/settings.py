@@ -63,12 +63,12 @@ class LearnSettings(Spec):
         group="measure",
     )
     stability: float = knob(
-        1.0,
+        0.4,
         "Stability",
         "How much it counts that a slightly moved and noised photo gives the same painting: calm videos.",
         minimum=0,
         maximum=100,
-        step=0.5,
+        step=0.1,
         group="measure",
     )
     stroke_size: float = knob(
