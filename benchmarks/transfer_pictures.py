@@ -4,9 +4,9 @@
     python benchmarks/transfer_pictures.py strokes  one stroke size at 256, 512 and 1024 pixels
     python benchmarks/transfer_pictures.py large    2048 pixels wide in tiles, within 8 GB
 
-What is painted already is kept: an interrupted call goes on where it was. StyleDiff at a common scale is that
-of the saved 8-bit PNG by the VGG-16 of `style_transfer_speed.py`, which shares nothing with convolab but the
-weights. Each part writes its figures and one JPEG beside the other results.
+An interrupted call goes on where it was; after its report a part is painted anew. StyleDiff at a common scale
+is that of the saved 8-bit PNG by the VGG-16 of `style_transfer_speed.py`, which shares nothing with convolab
+but the weights. Each part writes its figures and one JPEG beside the other results.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import convolab  # noqa: F401 - before PyTorch, because it sets how threads wait
 import argparse
 import json
 import math
+import shutil
 import subprocess
 import sys
 import time
@@ -40,6 +41,7 @@ UNDER_WAY = Path(__file__).resolve().parents[1] / ".cache" / "transfer_pictures"
 SHEETS = RESULTS / "transfer_pictures"
 PAINTINGS = ("starry_night", "wave", "the_scream", "shipwreck_of_the_minotaur", "composition_vii")
 PHOTOS = ("tuebingen", "chicago", "stata")
+PAIR = SHARED / "content" / "tuebingen.jpg", SHARED / "paintings" / "starry_night.jpg"
 SHEET_SIZE, LARGE_SIZE, LARGE_STEPS, LARGE_LIMIT_MB = 400, 2048, 24, 8000
 STROKES = (256, 512, 1024)
 SPREAD_LIMIT = 0.25
@@ -165,7 +167,7 @@ def sheet() -> None:
 
 def strokes() -> None:
     """One stroke size at three sizes."""
-    content, style = SHARED / "content" / "tuebingen.jpg", SHARED / "paintings" / "starry_night.jpg"
+    content, style = PAIR
     painting = Image.open(style).convert("RGB")
     weights = load_weights("vgg-16")
     rows: list[dict[str, Any]] = []
@@ -210,7 +212,6 @@ def large() -> None:
         subprocess.run([sys.executable, __file__, "large-child"], check=True)
     about = json.loads(path.with_suffix(".json").read_text())
     image = Image.open(path).convert("RGB")
-    SHEETS.mkdir(parents=True, exist_ok=True)
     image.resize((1024, round(1024 * image.height / image.width)), Image.Resampling.LANCZOS).save(
         SHEETS / "large.jpg", quality=85
     )
@@ -224,7 +225,7 @@ def large() -> None:
 
 def large_child() -> None:
     """The painting itself. Few steps: what is measured is memory, and whether seams are seen."""
-    content, style = SHARED / "content" / "tuebingen.jpg", SHARED / "paintings" / "starry_night.jpg"
+    content, style = PAIR
     settings = TransferSettings(size=LARGE_SIZE, steps=LARGE_STEPS, memory_mb=LARGE_LIMIT_MB - 1000)
     painted(content, style, settings, UNDER_WAY / "large" / f"{LARGE_SIZE}.png")
 
@@ -242,6 +243,8 @@ def main() -> None:
     SHEETS.mkdir(parents=True, exist_ok=True)
     for name in [options.part] if options.part else ["sheet", "strokes", "large"]:
         parts[name]()
+        if name != "large-child":  # its picture is what the part "large" waits for
+            shutil.rmtree(UNDER_WAY / name)
 
 
 if __name__ == "__main__":
