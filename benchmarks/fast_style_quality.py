@@ -213,7 +213,7 @@ def main() -> None:
         print(painting.title)
         rows.append(measure(painting, test, options.evaluations, options.lite, weights))
     note = (
-        f"Objective at W = 1/2 with {CONTENT_LAYER} and {', '.join(STYLE_LAYERS)}; smaller is better. "
+        f"Objective at the painting's W with {CONTENT_LAYER} and {', '.join(STYLE_LAYERS)}; less is better. "
         "'As good as evaluations': mean number of evaluations after which the textbook is as good as the "
         "standard network, one more than were made where it never was."
     )

@@ -15,10 +15,13 @@ import os
 
 from convolab.lazy import lazily
 
-# Threads that wait for each other must not spin: beside a browser or a second run on the same cores, spinning
-# threads keep each other from working. Two cores with a load of 10, MNIST: 200 examples/s spinning, 920 to
-# 1,690 waiting. OpenMP reads this once, when PyTorch is loaded, so it has to stand before that.
+# Threads that wait for each other must not spin for long: beside a browser or a second run on the same cores,
+# spinning threads keep each other from working. Two cores with a load of 10, MNIST: 200 examples/s spinning,
+# 920 to 1,690 waiting. But waking up takes longer than the steps of a small network do: a tenth of a
+# millisecond of spinning (GNU's OpenMP alone knows it) makes 6,600 examples/s of 4,000 on quiet cores,
+# and costs a tenth on busy ones. OpenMP reads both once, when PyTorch is loaded, so they stand before that.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 _HOME_OF = {
     "ConvolabError": "errors",

@@ -46,6 +46,22 @@ def test_typing_into_one_field_is_one_step():
     assert not state.can_undo
 
 
+def test_a_recipe_brings_its_settings_and_takes_them_away_again():
+    state = BuildState()
+    state.change(dataset="cifar10", preset="cifar10/1-minute")
+    assert (state.settings.budget, state.settings.flip) == (60, True)
+    # Digits are not mirrored.
+    state.change(dataset="mnist")
+    assert (state.preset, state.settings.budget, state.settings.flip) == ("cifar10/1-minute", 60, False)
+    state.change(dataset="cifar10")
+    assert state.settings.flip
+    state.change_settings(flip=False, shift=1)
+    state.change(dataset="fashion-mnist")
+    assert (state.settings.flip, state.settings.shift) == (False, 1)
+    state.change(preset="convolutional")
+    assert state.settings == DEFAULT_SETTINGS
+
+
 def test_an_edited_preset_becomes_custom_and_loses_its_name():
     state = BuildState()
     state.change(network=narrower(state))

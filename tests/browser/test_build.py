@@ -166,6 +166,23 @@ def test_the_custom_network_of_a_data_set_comes_back(page: Page):
     expect_shape(page, 1, "28·28·1 to 28·28·9")
 
 
+def test_a_recipe_for_one_minute_brings_its_layers_and_settings(page: Page):
+    field(page, "dataset").select_option("cifar10")
+    field(page, "preset").select_option("cifar10/1-minute")
+    page.wait_for_selector('[data-layer="1"][aria-label*="32·32·3 to 31·31·"]')
+    assert layer(page, 1).locator('[data-field="whitening"] input').is_checked()
+    assert field(page, "optimizer").input_value() == "muon"
+    assert field(page, "budget").input_value() == "60"
+    assert page.locator('[data-field="flip"] input').first.is_checked()
+    # Another data set: the same network, but digits are not mirrored.
+    field(page, "dataset").select_option("mnist")
+    page.wait_for_selector('[data-layer="1"][aria-label*="28·28·1 to 27·27·"]')
+    assert not page.locator('[data-field="flip"] input').first.is_checked()
+    field(page, "preset").select_option("convolutional")
+    expect_shape(page, 1, "28·28·1 to 28·28·8")
+    assert field(page, "optimizer").input_value() == "momentum"
+
+
 def test_a_copied_link_opens_the_same_model_elsewhere(page: Page, lab: Lab, browser):
     field(layer(page, 1), "kernel_size").fill("3")
     field(layer(page, 1), "padding").fill("1")

@@ -10,11 +10,12 @@ from style_kit import LAYERS, picture, small_dataset, tiny_network
 from torch import nn
 from torch.nn import functional as F
 
+from convolab import winograd
 from convolab.errors import NetworkError, SettingsError
-from convolab.style import winograd
 from convolab.style.features import PICTURE, Convolution
 from convolab.style.loading import from_modules, load_network, vgg
 from convolab.style.vgg import CHANNELS, MEANS, VGGS
+from convolab.winograd import convolution
 
 
 def random_weights(name: str) -> dict[str, torch.Tensor]:
@@ -133,7 +134,7 @@ def test_fast_convolutions_agree_with_direct_ones(size: tuple[int, int], relu: b
 def test_without_numba_everything_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
     network = tiny_network(maps=32)
     fast = network(picture(), LAYERS)
-    monkeypatch.setattr(winograd, "_kernels", lambda: None)
+    monkeypatch.setattr(convolution, "_kernels", lambda: None)
     plain = network(picture(), LAYERS)
     for layer in LAYERS:
         assert torch.allclose(fast[layer], plain[layer], rtol=1e-3, atol=1e-4)

@@ -201,8 +201,8 @@ class BuildState:
         if dataset == now.dataset and chosen == now.preset:
             return Model(dataset, chosen, now.network, settings)
         if chosen is not None:
-            if chosen != now.preset and "settings" not in values:
-                settings = settings_with(chosen, now)
+            if "settings" not in values and (chosen != now.preset or settings == settings_with(chosen, now)):
+                settings = settings_with(chosen, now, dataset)
             return Model(dataset, chosen, preset_for(dataset, chosen), settings)
         network = self.custom(dataset) or moved(now.network, now.dataset, dataset)
         return Model(dataset, None, network.changed(name=""), settings)
@@ -255,10 +255,14 @@ def preset_for(dataset: str, name: str) -> Network:
     return preset(name, info.input_shape, len(info.classes))
 
 
-def settings_with(name: str, now: Model) -> TrainingSettings:
-    """The settings when this preset is chosen: its own, if it has any; a recipe's leave with it."""
-    if PRESETS[name].settings:
-        return TrainingSettings(**{**PRESETS[name].settings, "seed": now.settings.seed})
+def settings_with(name: str, now: Model, dataset: str = "") -> TrainingSettings:
+    """The settings when this preset is chosen, for the present data set or another: its own, if it has any;
+    a recipe's leave with it.
+    """
+    infos = dataset_infos()
+    if name in PRESETS and PRESETS[name].settings and (dataset or now.dataset) in infos:
+        own = PRESETS[name].settings_for(infos[dataset or now.dataset].input_shape)
+        return TrainingSettings(**{**own, "seed": now.settings.seed})
     if now.preset and PRESETS[now.preset].settings:
         return DEFAULT_SETTINGS
     return now.settings

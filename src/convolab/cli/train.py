@@ -60,7 +60,7 @@ def train(
 
     weights, their_network = _weights(start_from) if start_from else (None, None)
     chosen = their_network if their_network and not network else read_network(network or PRESET, dataset)
-    settings = _with_preset(network, settings, given)
+    settings = _with_preset(network, dataset, settings, given)
     if not settings.has_length() and settings.target_accuracy is None:
         settings = settings.changed(examples=DEFAULT_EXAMPLES)
     with fetching() as progress:
@@ -71,12 +71,15 @@ def train(
     return _follow(run_id, json)
 
 
-def _with_preset(network: str | None, settings: TrainingSettings, given: dict[str, Any]) -> TrainingSettings:
+def _with_preset(
+    network: str | None, dataset: str, settings: TrainingSettings, given: dict[str, Any]
+) -> TrainingSettings:
     """The settings that go with a preset, where nothing else was asked for; a length replaces its own."""
+    from convolab.datasets import info
     from convolab.networks import PRESETS
     from convolab.spec import check
 
-    own = dict(PRESETS[network].settings) if network in PRESETS else {}
+    own = PRESETS[network].settings_for(info(dataset).input_shape) if network in PRESETS else {}
     if not own:
         return settings
     if {"examples", "batches", "epochs"} & given.keys():

@@ -41,7 +41,14 @@ class Preset:
     builder: Builder
     initialization: Initialization = "original"
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Training settings that go with it, where they differ from the defaults."""
+    """Training settings that go with it on colour pictures, where they differ from the defaults."""
+
+    def settings_for(self, input_shape: Shape) -> dict[str, Any]:
+        """The settings for pictures of this shape: grey ones are not mirrored, since they may be digits."""
+        found = dict(self.settings)
+        if input_shape[0] == 1:
+            found = {name: value for name, value in found.items() if name not in ("flip", "alternate_flip")}
+        return found
 
 
 def _triple(out_channels: int) -> list[Layer]:

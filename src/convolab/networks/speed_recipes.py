@@ -23,12 +23,12 @@ from convolab.networks.layers import (
 )
 
 SETTINGS: Mapping[str, Any] = {
-    "optimizer": "nesterov",
-    "learning_rate": 0.5,
-    "momentum": 0.85,
-    "weight_decay": 0.001,
-    "norm_rate": 16.0,
-    "batch_size": 256,
+    "optimizer": "muon",
+    "learning_rate": 0.02,
+    "momentum": 0.9,
+    "weight_decay": 0.02,
+    "norm_rate": 4.0,
+    "batch_size": 128,
     "schedule": "one-cycle",
     "warmup": 0.2,
     "label_smoothing": 0.1,
@@ -36,8 +36,8 @@ SETTINGS: Mapping[str, Any] = {
     "flip": True,
     "alternate_flip": True,
     "shift": 2,
-    "whitening_until": 0.4,
-    "start_size": 0.75,
+    "whitening_until": 0.0,
+    "start_size": 0.5,
 }
 """What the recipes have in common. The schedule follows the budget, whatever the machine manages in it."""
 
@@ -82,25 +82,25 @@ SPEED_RECIPES = (
     SpeedRecipe(
         "cifar10/1-minute",
         "One minute",
-        "As accurate as one minute on two cores allows: a whitened first layer, batch norm, bold steps.",
-        (32, 64, 128),
+        "As accurate as one minute on two cores allows: a whitened first layer, batch norm, Muon.",
+        (24, 64, 128),
         60,
-        {},
+        {"shift": 1},
     ),
     SpeedRecipe(
         "cifar10/5-minutes",
         "Five minutes",
-        "As accurate as five minutes on two cores allow: the same as for one minute, twice as wide.",
-        (64, 128, 256),
+        "As accurate as five minutes on two cores allow: as for one minute, with more maps at the end.",
+        (32, 96, 192),
         300,
         {},
     ),
     SpeedRecipe(
         "cifar10/10-minutes",
         "Ten minutes",
-        "As accurate as ten minutes on two cores allow: the same as for five minutes, trained for longer.",
-        (64, 128, 256),
+        "As accurate as ten minutes on two cores allow: as for five minutes, a little wider.",
+        (48, 128, 256),
         600,
-        {"cutout": 4},
+        {},
     ),
 )

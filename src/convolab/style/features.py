@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convolab import winograd
 from convolab.errors import SettingsError, unknown
 from convolab.networks.modules import Residual
-from convolab.style import winograd
-
-if TYPE_CHECKING:
-    pass
 
 Pooling = Literal["average", "max"]
 Padding = Literal["zero", "replicate"]
@@ -79,7 +76,7 @@ class _Fast(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, convolution: Convolution, relu: bool) -> Tensor:
         filters, ctx.backward_filters = convolution.filters
-        y = _each(x, lambda one, _: winograd.convolve(one, filters, convolution.bias, relu=relu))
+        y = winograd.convolve(winograd.rows(x), filters, convolution.bias, relu=relu).permute(0, 3, 1, 2)
         ctx.relu = relu
         if relu:
             ctx.save_for_backward(y)
@@ -87,25 +84,9 @@ class _Fast(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None]:
-        where = ctx.saved_tensors[0] if ctx.relu else None
-        filters = ctx.backward_filters
-        back = _each(slopes[0], lambda one, mask: winograd.convolve(one, filters, where=mask), where)
-        return back, None, None
-
-
-def _each(
-    x: Tensor, convolve: Callable[[Tensor, Tensor | None], Tensor], other: Tensor | None = None
-) -> Tensor:
-    """Apply to each picture of a batch as (H, W, C): so channels_last tensors lie in memory."""
-    rows = [
-        convolve(
-            x[i].permute(1, 2, 0).contiguous(),
-            None if other is None else other[i].permute(1, 2, 0).contiguous(),
-        )
-        for i in range(len(x))
-    ]
-    stacked = rows[0][None] if len(rows) == 1 else torch.stack(rows)
-    return stacked.permute(0, 3, 1, 2)
+        where = winograd.rows(ctx.saved_tensors[0]) if ctx.relu else None
+        back = winograd.convolve(winograd.rows(slopes[0]), ctx.backward_filters, where=where)
+        return back.permute(0, 3, 1, 2), None, None
 
 
 class FeatureNetwork:

@@ -41,6 +41,7 @@ from convolab.training.state import NotFinite, TrainingState
 
 if TYPE_CHECKING:
     from convolab.networks import Network
+from convolab.winograd.layer import compile_for
 
 REPORT_SECONDS = 0.15
 """Training seconds between two Progress events."""
@@ -163,6 +164,8 @@ class Training(TrainingState):
         if self.precision is None:
             shape = (self.settings.batch_size, *self.dataset.input_shape)
             self.precision = choose_precision(self.model, shape, self.device, self.settings.precision)
+        if self.device.type == "cpu" and self.precision.name == "fp32":
+            compile_for(self.model)
         self._forward = make_forward(self.model, self.precision.name, self.device)
         self._measured_forward = (
             make_forward(self.measured, self.precision.name, self.device) if self.average else self._forward
@@ -222,12 +225,10 @@ class Training(TrainingState):
         share = size / self.settings.batch_size
         set_learning_rate(self.optimizer, self._scaled_learning_rate() * share)
         self.optimizer.zero_grad()
+        self._learn_whitening_biases(not done >= self.settings.whitening_until < 1)
         logits = self._forward(images)
         loss = functional.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
         loss.backward()
-        if done >= self.settings.whitening_until < 1:
-            for bias in self._whitening_biases:
-                bias.grad = None
         self.optimizer.step()
         if self.average:
             self.average.update(position.batches)
@@ -237,6 +238,12 @@ class Training(TrainingState):
         now = time.perf_counter()
         position.seconds += now - (self._tick or now)
         self._tick = now
+
+    def _learn_whitening_biases(self, learn: bool) -> None:
+        # With no gradient for the bias nothing need be computed backwards below the next convolution, which
+        # is the largest map of the network.
+        for bias in self._whitening_biases:
+            bias.requires_grad_(learn)
 
     def _finish(self, reason: str) -> Iterator[Event]:
         """The last figures, the last checkpoint, the end."""
@@ -253,6 +260,7 @@ class Training(TrainingState):
         yield self._end(reason, message)
 
     def _end(self, reason: str, message: str) -> Finished:
+        self._learn_whitening_biases(True)
         if self.average and reason != "not finite":
             self.model.load_state_dict(self.average.model.state_dict())
         position, test = self.position, self.evaluation

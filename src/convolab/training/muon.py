@@ -7,11 +7,14 @@ and replaces it by the nearest matrix whose singular values are all about 1.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from convolab.training.device import usable_cores
+from convolab.training.parallel import pool
 
 _EPSILON = 1e-8
 
@@ -26,6 +29,25 @@ def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
         square = x @ x.T
         x = a * x + (b * square + c * square @ square) @ x
     return x.T if tall else x
+
+
+def all_orthogonal(matrices: Sequence[Tensor]) -> list[Tensor]:
+    """`orthogonal` of each. On the CPU each core takes whole matrices, since these are too small to share
+    one: with six matrices of a small network on two cores 11 ms instead of 51.
+    """
+    threads = min(usable_cores(), len(matrices))
+    if threads < 2 or matrices[0].device.type != "cpu":
+        return [orthogonal(matrix) for matrix in matrices]
+    with torch.no_grad():
+        # The dearest first, so that no core is left with it in the end.
+        order = sorted(range(len(matrices)), key=lambda i: -matrices[i].numel() * min(matrices[i].shape))
+        tasks = {i: pool(threads).submit(_alone, matrices[i]) for i in order}
+        return [tasks[i].result() for i in range(len(matrices))]
+
+
+@torch.no_grad()
+def _alone(matrix: Tensor) -> Tensor:
+    return orthogonal(matrix)
 
 
 class Muon(torch.optim.Optimizer):
@@ -57,22 +79,31 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
         """Change all weights once."""
         for group in self.param_groups:
-            change = self._muon if group["matrix"] else self._adam
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    change(parameter, parameter.grad, self.state[parameter], group)
+            learning = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if group["matrix"]:
+                self._muon(learning, group)
+                continue
+            for parameter in learning:
+                self._adam(parameter, parameter.grad, self.state[parameter], group)
 
-    def _muon(self, parameter: Tensor, slope: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+    def _muon(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
+        ahead = [self._ahead(parameter, group["momentum"]) for parameter in parameters]
+        rate = group["lr"] * group["factor"]
+        for parameter, flat, direction in zip(parameters, ahead, all_orthogonal(ahead), strict=True):
+            if group["weight_decay"]:
+                parameter.mul_(1 - rate * group["weight_decay"])
+            scale = 0.2 * math.sqrt(max(flat.shape))
+            parameter.add_(direction.view(parameter.shape), alpha=-rate * scale)
+
+    def _ahead(self, parameter: nn.Parameter, momentum: float) -> Tensor:
+        """The mean slope, one step ahead (Nesterov), as a matrix with a row for each filter."""
+        slope, state = parameter.grad, self.state[parameter]
+        assert slope is not None
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(parameter)
-        state["momentum"].lerp_(slope, 1 - group["momentum"])
-        ahead = torch.lerp(slope, state["momentum"], group["momentum"])
-        flat = ahead.reshape(len(ahead), -1)
-        rate = group["lr"] * group["factor"]
-        if group["weight_decay"]:
-            parameter.mul_(1 - rate * group["weight_decay"])
-        scale = 0.2 * math.sqrt(max(flat.shape))
-        parameter.add_(orthogonal(flat).view(ahead.shape), alpha=-rate * scale)
+        state["momentum"].lerp_(slope, 1 - momentum)
+        ahead = torch.lerp(slope, state["momentum"], momentum)
+        return ahead.reshape(len(ahead), -1)
 
     def _adam(self, parameter: Tensor, slope: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         first, second = group["betas"]

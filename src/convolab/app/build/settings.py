@@ -47,6 +47,7 @@ _CHOICES = {
         "adam": "Adam",
         "adamax": "Adamax",
         "adamw": "AdamW",
+        "muon": "Muon",
     },
     "schedule": {
         "constant": "Constant",
@@ -106,7 +107,7 @@ def setting(state: BuildState, knob: Knob, *, label: str | None = None, inline: 
 
     options: Iterable[tuple[str, str]] | None = None
     if knob.name in _CHOICES:
-        options = _CHOICES[knob.name].items()
+        options = [(choice, _CHOICES[knob.name].get(choice, choice)) for choice in knob.choices]
     return Field(
         knob,
         getattr(state.settings, knob.name),

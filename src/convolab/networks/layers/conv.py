@@ -163,11 +163,10 @@ class Conv2d(Layer):
         return field.window((k, k), (s, s), (p, p), grid)
 
     def build(self, input_shape: Shape) -> nn.Module:
-        """``torch.nn.Conv2d``; `convolab.networks.modules.TableConv2d` with a connection table, and
-        `WhiteningConv2d` where the filters are computed from the images.
+        """``torch.nn.Conv2d`` (as `convolab.winograd.layer.WinogradConv2d`, the same but faster);
+        `convolab.networks.modules.TableConv2d` with a connection table, and `WhiteningConv2d` where the
+        filters are computed from the images.
         """
-        from torch import nn
-
         if self.whitening:
             from convolab.networks.modules import WhiteningConv2d
 
@@ -175,7 +174,9 @@ class Conv2d(Layer):
                 input_shape[0], self.out_channels, self.kernel_size, self.stride, self.padding, bias=self.bias
             )
         if self.connections is None:
-            return nn.Conv2d(
+            from convolab.winograd.layer import WinogradConv2d
+
+            return WinogradConv2d(
                 input_shape[0], self.out_channels, self.kernel_size, self.stride, self.padding, bias=self.bias
             )
         from convolab.networks.modules import TableConv2d

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from convolab.style import winograd
+from convolab import winograd
 from convolab.style.fast.network import (
     EPSILON,
     OVERSHOOT,
@@ -32,6 +32,7 @@ from convolab.style.fast.network import (
     share_of,
 )
 from convolab.training.device import usable_cores
+from convolab.training.parallel import pool
 
 _MODES = {"zeros": 0, "replicate": 1, "reflect": 2}
 _NONE = np.zeros((0, 0, 0), np.float32)
@@ -159,7 +160,7 @@ class CpuPass:
         maps = torch.from_numpy(x)
         if conv in self._filters:
             # Winograd's pads with zeros: the outermost places are wrong, and are left out.
-            return winograd.convolve(maps, self._filters[conv]).numpy(), 1
+            return winograd.convolve(maps[None], self._filters[conv])[0].numpy(), 1
         stride = 1 if isinstance(conv, Up) else conv.stride
         made = functional.conv2d(maps.permute(2, 0, 1)[None], self._weights[conv], None, stride)
         return made[0].permute(1, 2, 0).contiguous().numpy(), 0
@@ -229,7 +230,7 @@ def _each(work: Callable[[int, int, int], None], parts: list[tuple[int, int]]) -
     if len(parts) == 1:
         work(0, *parts[0])
         return
-    tasks = [winograd._pool(len(parts)).submit(work, i, *part) for i, part in enumerate(parts) if i]
+    tasks = [pool(len(parts)).submit(work, i, *part) for i, part in enumerate(parts) if i]
     work(0, *parts[0])
     for task in tasks:
         task.result()

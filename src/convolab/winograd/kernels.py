@@ -1,4 +1,7 @@
-"""The transforms of `convolab.style.winograd`, compiled by Numba when first used, then kept on disk."""
+"""The transforms of `convolab.winograd`, compiled by Numba when first used, then kept on disk.
+
+Pictures are (N, H, W, maps). Tiles are counted row by row, picture by picture; ``start`` is the first one.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,13 @@ def _four(m0, m1, m2, m3, m4, m5):  # type: ignore[no-untyped-def]
     return m0 + p + r, q + _2 * s, p + _4 * r, q + _8 * s + m5
 
 
+@_inlined
+def _spread(g0, g1, g2, g3):  # type: ignore[no-untyped-def]
+    """`_four` turned round: what each of the six products is worth to the four outputs."""
+    p, q, r, s = g0 + g2, g1 + g3, g0 + _4 * g2, _2 * g1 + _8 * g3
+    return g0, p + q, p - q, r + s, r - s, g3
+
+
 @_compiled
 def _cut(picture, mask, masked, patch, top, left):  # type: ignore[no-untyped-def]
     """Copy 6×6 places from (top, left) on; what lies outside is 0, and what is masked."""
@@ -47,12 +57,14 @@ def _cut(picture, mask, masked, patch, top, left):  # type: ignore[no-untyped-de
 
 
 @_compiled
-def inputs(picture, mask, masked, start, across, out, patch, half):  # type: ignore[no-untyped-def]
-    """Transform tiles ``start`` … of (H, W, maps) into ``out`` (36, tiles, maps)."""
-    maps = picture.shape[2]
+def inputs(pictures, masks, masked, start, across, out, patch, half):  # type: ignore[no-untyped-def]
+    """Transform the 6×6 inputs of tiles ``start`` … into ``out`` (36, tiles, maps)."""
+    maps = pictures.shape[3]
+    each = across * ((pictures.shape[1] + 3) // 4)
     for n in range(out.shape[1]):
-        tile = start + n
-        _cut(picture, mask, masked, patch, (tile // across) * 4 - 1, (tile % across) * 4 - 1)
+        which, tile = (start + n) // each, (start + n) % each
+        top, left = (tile // across) * 4, (tile % across) * 4
+        _cut(pictures[which], masks[which], masked, patch, top - 1, left - 1)
         for j in range(6):
             a0, a1, a2, a3, a4, a5 = (
                 patch[0, j],
@@ -74,11 +86,12 @@ def inputs(picture, mask, masked, start, across, out, patch, half):  # type: ign
 
 
 @_compiled
-def outputs(products, bias, relu, start, across, result, half):  # type: ignore[no-untyped-def]
-    """Transform (36, tiles, maps) back into tiles ``start`` … of ``result`` (H, W, maps); add the bias."""
-    height, width, maps = result.shape
+def outputs(products, bias, relu, start, across, results, half):  # type: ignore[no-untyped-def]
+    """Transform (36, tiles, maps) back into tiles ``start`` … of ``results`` and add the bias."""
+    _, height, width, maps = results.shape
+    each = across * ((height + 3) // 4)
     for n in range(products.shape[1]):
-        tile = start + n
+        result, tile = results[(start + n) // each], (start + n) % each
         top, left = (tile // across) * 4, (tile % across) * 4
         for j in range(6):
             a0, a1, a2 = products[j, n], products[6 + j, n], products[12 + j, n]
@@ -104,3 +117,30 @@ def outputs(products, bias, relu, start, across, result, half):  # type: ignore[
                     source, target = half[4, j], result[top + i, left + j]
                     for c in range(maps):
                         target[c] = source[c]
+
+
+@_compiled
+def slopes(pictures, start, across, out, patch, half):  # type: ignore[no-untyped-def]
+    """Transform the 4×4 slopes of tiles ``start`` … into ``out`` (36, tiles, maps): `outputs` reversed."""
+    _, height, width, maps = pictures.shape
+    each = across * ((height + 3) // 4)
+    for n in range(out.shape[1]):
+        picture, tile = pictures[(start + n) // each], (start + n) % each
+        top, left = (tile // across) * 4, (tile % across) * 4
+        for i in range(4):
+            for j in range(4):
+                if top + i < height and left + j < width:
+                    patch[i, j] = picture[top + i, left + j]
+                else:
+                    patch[i, j] = _0
+        for j in range(4):
+            a0, a1, a2, a3 = patch[0, j], patch[1, j], patch[2, j], patch[3, j]
+            b0, b1, b2, b3, b4, b5 = half[0, j], half[1, j], half[2, j], half[3, j], half[4, j], half[5, j]
+            for c in range(maps):
+                b0[c], b1[c], b2[c], b3[c], b4[c], b5[c] = _spread(a0[c], a1[c], a2[c], a3[c])
+        for i in range(6):
+            a0, a1, a2, a3 = half[i, 0], half[i, 1], half[i, 2], half[i, 3]
+            b0, b1, b2 = out[i * 6, n], out[i * 6 + 1, n], out[i * 6 + 2, n]
+            b3, b4, b5 = out[i * 6 + 3, n], out[i * 6 + 4, n], out[i * 6 + 5, n]
+            for c in range(maps):
+                b0[c], b1[c], b2[c], b3[c], b4[c], b5[c] = _spread(a0[c], a1[c], a2[c], a3[c])
