@@ -15,7 +15,7 @@ import pytest
 from visiting import DESKTOP, PHONE, Lab, open_room, screenshot
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Locator, Page
+    from playwright.sync_api import BrowserContext, Locator, Page, Route
 
 pytestmark = pytest.mark.browser
 
@@ -148,8 +148,15 @@ def test_three_variants_from_one_run_to_the_comparison(room: Page):
     room.get_by_text(re.compile(r"\d+ of 36 test images of")).wait_for(timeout=PATIENCE)
     assert room.locator(".cx-details svg[aria-label^='Confusion matrix']").is_visible()
     screenshot(room, "experiments-statistics")
+    # The press may come before it is known what the runs can be tested on: it waits.
+    held: list[Route] = []
+    room.route("**/experiments/run?*", lambda route: held.append(route))
     room.get_by_role("radio", name="Which is better?").click()
     room.get_by_role("button", name="Compare").click()
+    room.get_by_role("button", name="Comparing …").wait_for()
+    for request in held:
+        request.continue_()
+    room.unroute("**/experiments/run?*")
     room.locator(".cx-details .cx-verdict", has_text=re.compile("difference")).wait_for(timeout=PATIENCE)
     screenshot(room, "experiments-which-is-better")
 

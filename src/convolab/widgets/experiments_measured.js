@@ -12,21 +12,32 @@ function chooser(names, label, doing, action) {
   const runs = names.map((name) => select([], "", () => sets(), { "aria-label": name }));
   const set = select([], "", () => {}, { "aria-label": "Test set", "data-tip": "Also other data sets of the same shape and number of classes" });
   const place = complaint();
-  const press = h("button.cx-main", { type: "button", "data-tip": "Takes some seconds; it is said how far it is", onclick: () => working(press, doing, place, action) }, label);
+  const press = h("button.cx-main", { type: "button", "data-tip": "Takes some seconds; it is said how far it is", onclick: () => working(press, doing, place, measure) }, label);
   const root = h("div.cx-part", {}, h("div.cx-tools.cx-pair", {}, ...runs.map((one) => one.root), h("span.cl-muted", {}, "on"), set.root, press), place.root);
   let of = "";
-  async function sets() {
+  let known = Promise.resolve(); // settles when the test sets of the run are in the list
+  function sets() {
     const run = runs[0].root.value;
-    if (!run || run === of) return;
-    of = run;
+    if (run && run !== of) known = fetchSets((of = run));
+  }
+  async function fetchSets(run) {
     try {
       const found = await get("run", { run });
-      if (of === run) set.fill(found.sets.map((one) => [one.name, one.own ? `${one.title}, its own test set` : one.title]), found.sets[0]?.name);
+      if (of !== run) return;
+      set.fill(found.sets.map((one) => [one.name, one.own ? `${one.title}, its own test set` : one.title]), found.sets[0]?.name);
       place.say("");
     } catch (error) {
+      if (of !== run) return;
+      of = ""; // asked again with the next press
       set.fill([]);
       place.say(error.message);
     }
+  }
+  // A press may come before the test sets do.
+  async function measure(words) {
+    sets();
+    await known;
+    if (set.root.value) await action(words);
   }
   function offer(choices) {
     runs.forEach((one, i) => {
