@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -12,11 +13,13 @@ from PIL import Image
 from style_kit import image, picture
 
 from convolab.errors import DataError, NetworkError, SettingsError
-from convolab.style.fast import bands, library
+from convolab.style.fast import bands, cpu, library, painter
 from convolab.style.fast.bands import paint_in_bands, plan
+from convolab.style.fast.bf16_kernels import narrow, wide
 from convolab.style.fast.border import border_artefact
 from convolab.style.fast.cpu import CpuPass
 from convolab.style.fast.flicker import Flicker
+from convolab.style.fast.library import get_style
 from convolab.style.fast.network import PADDINGS, Padding, TransformNetwork
 from convolab.style.fast.painter import Painter, parse_mix
 from convolab.style.fast.stylizing import save_picture, stylize, stylize_steps
@@ -26,6 +29,8 @@ from convolab.style.pictures import to_image, to_tensor, with_colors_of
 @pytest.fixture(autouse=True)
 def _shelf(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "SHIPPED", tmp_path / "shipped")
+    # Compared with networks in fp32, to the last bits of a colour.
+    monkeypatch.setattr(painter, "has_bf16", lambda: False)
     for seed, name in enumerate(("wave", "scream", "mosaic")):
         put(home / "styles", name, seed, title=name)
 
@@ -202,8 +207,59 @@ def test_flicker_is_the_change_of_paintings_where_the_film_stands_still() -> Non
 def test_the_quick_way_gives_what_the_network_gives(architecture: str, padding: Padding) -> None:
     network = tiny_style(3, architecture=architecture).network
     quick = CpuPass(network)
-    for height, width, strength in ((75, 98, 1.0), (75, 98, 0.4), (64, 50, 0.0)):
+    low = CpuPass(network, "bf16")
+    for height, width, strength in (
+        (75, 98, 1.0),
+        (75, 98, 0.4),
+        (76, 102, 0.7),
+        (62, 99, 1.0),
+        (64, 50, 0.0),
+    ):
         photo = picture(height, height, width)
         with torch.no_grad():
             expected = network(photo, strength, padding)
         assert torch.allclose(quick(photo, strength, padding), expected, atol=2e-4)
+        error = (low(photo, strength, padding) - expected).norm() / expected.norm()
+        assert error < 0.02
+
+
+def test_the_quick_way_shares_large_maps_among_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = tiny_style(3, architecture="c5s1-8,d16,R16,U8,c5s1-3").network
+    photo = picture(1, 75, 98)
+    alone = CpuPass(network)(photo)
+    monkeypatch.setattr(cpu, "usable_cores", lambda: 3)
+    monkeypatch.setattr(cpu, "LEAST_SHARED", 0)
+    assert torch.allclose(CpuPass(network)(photo), alone, atol=1e-5)
+
+
+def test_bf16_is_painted_with_where_it_agrees_and_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(painter, "has_bf16", lambda: True)
+    kind = str(get_style("wave").network.architecture), "cpu"
+    chosen = {}
+    for ratio in (1.0, 2.0):
+        monkeypatch.setattr(painter, "_ratios", {kind: ratio})
+        chosen[ratio] = Painter("wave")
+    assert {ratio: one.precision.name for ratio, one in chosen.items()} == {1.0: "fp32", 2.0: "bf16"}
+    frame = np.asarray(image(5, 60, 44))
+    change = chosen[2.0].frame(frame).astype(int) - chosen[1.0].frame(frame)
+    assert 0 < np.abs(change).max() <= 8
+    monkeypatch.setattr(painter, "TOLERANCE", 1e-6)
+    assert Painter("wave").precision.name == "fp32"
+
+
+def test_bf16_in_compiled_loops_is_that_of_pytorch() -> None:
+    values = torch.randn(4096, generator=torch.Generator().manual_seed(0)) * 100
+    ties = torch.tensor([0x3F808000, 0x3F818000, 0x3F807FFF, 0x0, -0x40808000], dtype=torch.int32)
+    numbers = torch.cat((values, ties.view(torch.float32)))
+
+    @numba.njit
+    def both(numbers: np.ndarray, bits: np.ndarray, again: np.ndarray) -> None:
+        for i in range(len(numbers)):
+            bits[i] = narrow(numbers[i], bits.dtype)
+            again[i] = wide(bits[i])
+
+    bits, again = np.empty(len(numbers), np.uint16), np.empty(len(numbers), np.float32)
+    both(numbers.numpy(), bits, again)
+    expected = numbers.to(torch.bfloat16)
+    assert torch.equal(torch.from_numpy(bits).view(torch.bfloat16), expected)
+    assert torch.equal(torch.from_numpy(again), expected.float())

@@ -29,7 +29,7 @@ def choose(
     device = network.device
     if device.type == "mps":
         return Precision("fp32", "bf16 is used on CPU and CUDA only")
-    if device.type == "cpu" and not _has_bf16():
+    if device.type == "cpu" and not has_bf16():
         return Precision("fp32", "this processor has no instructions for bf16")
     generator = torch.Generator().manual_seed(0)
     side = max(_SIDE, network.smallest(layers))
@@ -64,7 +64,7 @@ def choose(
     )
 
 
-def _has_bf16() -> bool:
+def has_bf16() -> bool:
     """Without such instructions bf16 is many times slower; trying it would take longer than it is worth."""
     check = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     try:

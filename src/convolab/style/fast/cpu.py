@@ -2,7 +2,8 @@
 
 Between two convolutions PyTorch goes through the maps six times: means, variances, scaling, ReLU, padding.
 Here it is twice, by loops that Numba compiles; maps are written where the next convolution reads them, into
-memory that is used again for each picture. Wide residual blocks are convolved by Winograd's algorithm.
+memory that is used again for each picture. Wide residual blocks are convolved by Winograd's algorithm, or all
+convolutions are done in bf16, with maps of half the size; then everything between them is still in fp32.
 Without Numba, `usable` says no and the network itself does the work.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -22,7 +23,6 @@ from convolab.style.fast.network import (
     EPSILON,
     OVERSHOOT,
     Conv,
-    Norm,
     Padding,
     Residual,
     Step,
@@ -35,9 +35,11 @@ from convolab.training.device import usable_cores
 from convolab.training.parallel import pool
 
 _MODES = {"zeros": 0, "replicate": 1, "reflect": 2}
-_NONE = np.zeros((0, 0, 0), np.float32)
+_NONE = {kind: np.zeros((0, 0, 0), kind) for kind in (np.float32, np.uint16)}
 LEAST_WINOGRAD = 64
 """With fewer maps PyTorch's own convolution is as fast."""
+LEAST_SHARED = 1_000_000
+"""With fewer values one core is as fast as two: waking the other takes 50 µs, as half of them do."""
 
 
 @functools.cache
@@ -62,26 +64,33 @@ def usable(network: TransformNetwork) -> bool:
 
 
 class CpuPass:
-    """One network, ready to paint single pictures in fp32; not for two threads at once."""
+    """One network, ready to paint single pictures; not for two threads at once."""
 
-    def __init__(self, network: TransformNetwork) -> None:
+    def __init__(self, network: TransformNetwork, precision: Literal["fp32", "bf16"] = "fp32") -> None:
         self.network = network
+        # NumPy knows no bf16: its arrays hold the bits.
+        self._kind: type[np.float32 | np.uint16] = np.uint16 if precision == "bf16" else np.float32
+        self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self._memory: dict[str, np.ndarray] = {}
         self._weights: dict[Conv | Up, Tensor] = {}
         self._filters: dict[Conv | Up, Tensor] = {}
         for module in network.modules():
             if isinstance(module, Up):
-                self._weights[module] = module.kernels().detach()
+                self._weights[module] = module.kernels().detach().to(self._dtype)
             elif isinstance(module, Conv):
-                self._weights[module] = module.weight.detach().contiguous(memory_format=torch.channels_last)
+                self._weights[module] = self._prepared(module.weight.detach())
+        self._last_of_four = self._prepared(of_four_places(network.last.weight.detach()))
         for step in network.steps:
-            if isinstance(step, Residual):
+            if isinstance(step, Residual) and precision == "fp32":
                 for conv in (step.first.conv, step.second.conv):
                     outputs, inputs = conv.weight.shape[:2]
                     if min(outputs, inputs) >= LEAST_WINOGRAD and winograd.usable(
                         inputs, outputs, network.device
                     ):
                         self._filters[conv] = winograd.transformed(conv.weight)
+
+    def _prepared(self, weight: Tensor) -> Tensor:
+        return weight.to(self._dtype).contiguous(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def __call__(self, photo: Tensor, strength: float = 1.0, padding: Padding = "reflect") -> Tensor:
@@ -95,8 +104,7 @@ class CpuPass:
         x = self._room("photo", height, width, 3, _border(modules[0]))
         border = _border(modules[0])
         inner = photo[0].permute(1, 2, 0).numpy()
-        np.multiply(inner, np.float32(4), out=x[border : border + height, border : border + width])
-        x[border : border + height, border : border + width] -= np.float32(2)
+        _each(lambda _, top, bottom: kernels.enter(inner, border, x, top, bottom), _cuts(height))
         kernels.frame(x, border, _MODES[padding])
         sizes: list[tuple[int, int]] = []
         for i, module in enumerate(modules[:-1]):
@@ -106,42 +114,35 @@ class CpuPass:
             rows, columns = x.shape[0] - 2 * edge, x.shape[1] - 2 * edge
             if isinstance(module, Residual):
                 y = self._convolve(module.first.conv, x)
-                mid = self._norm(f"{i} first", module.first.norm, y, (rows, columns), strength, 1)
+                mid = self._norm(f"{i} first", module.first, y, (rows, columns), strength, 1)
                 kernels.frame(mid, 1, _MODES[padding])
                 y = self._convolve(module.second.conv, mid)
-                x = self._norm(
-                    f"{i}",
-                    module.second.norm,
-                    y,
-                    (rows, columns),
-                    strength,
-                    after,
-                    relu=False,
-                    skip=x,
-                    edge=edge,
-                )
+                x = self._norm(f"{i}", module.second, y, (rows, columns), strength, after, skip=x, edge=edge)
             else:
                 assert isinstance(module, Step)
                 y = self._convolve(module.conv, x)
-                filters, size = 0, (y[0].shape[0], y[0].shape[1])
+                size = (y[0].shape[0], y[0].shape[1])
                 if isinstance(module.conv, Up):
-                    filters, size = module.conv.filters, sizes.pop()
+                    size = sizes.pop()
                 elif module.conv.stride == 2:
                     sizes.append((rows, columns))
-                x = self._norm(f"{i}", module.norm, y, size, strength, after, filters=filters)
+                x = self._norm(f"{i}", module, y, size, strength, after)
             kernels.frame(x, after, mode)
-        return self._colors(inner, self._convolve(self.network.last, x)[0], strength)
+        if height % 2 or width % 2:
+            return self._colors(inner, self._convolve(self.network.last, x)[0], 1, strength)
+        four = functional.conv2d(self._tensor(x).permute(2, 0, 1)[None], self._last_of_four, None, 2)
+        return self._colors(inner, self._array(four), 2, strength)
 
-    def _colors(self, photo: np.ndarray, made: np.ndarray, strength: float) -> Tensor:
-        """As `TransformNetwork.painted`, of (rows, columns, 3)."""
+    def _colors(self, photo: np.ndarray, made: np.ndarray, lines: int, strength: float) -> Tensor:
+        """As `TransformNetwork.painted`, of (rows, columns, 3); ``made`` holds so many lines in each."""
         height, width, _ = photo.shape
         through, shift = (np.tile(value.detach().numpy(), width) for value in self.network.colors(strength))
         out = np.empty((height, width, 3), np.float32)
-        flat = [np.ascontiguousarray(part).reshape(height, 3 * width) for part in (made, photo, out)]
+        flat = [np.ascontiguousarray(part).reshape(height, 3 * width) for part in (photo, out)]
         share, overshoot = np.float32(share_of(strength)), np.float32(OVERSHOOT)
         _each(
             lambda _, top, bottom: _kernels().colors(
-                flat[0], flat[1], _table(), through, shift, share, overshoot, flat[2], top, bottom
+                made, lines, flat[0], _table(), through, shift, share, overshoot, flat[1], top, bottom
             ),
             _cuts(height),
         )
@@ -152,54 +153,89 @@ class CpuPass:
         shape = height + 2 * border, width + 2 * border, maps
         found = self._memory.get(name)
         if found is None or found.shape != shape:
-            found = self._memory[name] = np.empty(shape, np.float32)
+            found = self._memory[name] = np.empty(shape, self._kind)
         return found
+
+    def _tensor(self, maps: np.ndarray) -> Tensor:
+        return torch.from_numpy(maps).view(self._dtype)
+
+    def _array(self, made: Tensor) -> np.ndarray:
+        """(1, maps, rows, columns) as (rows, columns, maps)."""
+        found = made[0].permute(1, 2, 0).contiguous()
+        return (found if self._kind is np.float32 else found.view(torch.uint16)).numpy()
 
     def _convolve(self, conv: Conv | Up, x: np.ndarray) -> tuple[np.ndarray, int]:
         """Of a map with its border, without any other padding; how many rows and columns come before it."""
-        maps = torch.from_numpy(x)
+        maps = self._tensor(x)
         if conv in self._filters:
             # Winograd's pads with zeros: the outermost places are wrong, and are left out.
             return winograd.convolve(maps[None], self._filters[conv])[0].numpy(), 1
         stride = 1 if isinstance(conv, Up) else conv.stride
         made = functional.conv2d(maps.permute(2, 0, 1)[None], self._weights[conv], None, stride)
-        return made[0].permute(1, 2, 0).contiguous().numpy(), 0
+        return self._array(made), 0
 
     def _norm(
         self,
         name: str,
-        norm: Norm,
+        step: Step,
         made: tuple[np.ndarray, int],
         size: tuple[int, int],
         strength: float,
         border: int,
         *,
-        relu: bool = True,
-        skip: np.ndarray = _NONE,
+        skip: np.ndarray | None = None,
         edge: int = 0,
-        filters: int = 0,
     ) -> np.ndarray:
-        """Normalise a map into the middle of its room."""
+        """Normalise what a step's convolution made into its room; then ReLU, or add ``skip``."""
         kernels = _kernels()
         y, offset = made
         height, width = size
-        maps = norm.scale.shape[0]
-        parts = _cuts(height)
+        maps = step.norm.scale.shape[0]
+        # Of an enlarged map still the four parts: one line more than half of its lines, rounded up.
+        four = isinstance(step.conv, Up)
+        lines = y.shape[0] if four else height
+        parts = _cuts(lines, lines * y.shape[1] * y.shape[2])
         totals = np.zeros((len(parts), 2, maps))
-        _each(lambda n, top, bottom: kernels.sums(y, offset, filters, width, top, bottom, totals[n]), parts)
+
+        def add_up(n: int, top: int, bottom: int) -> None:
+            if four:
+                kernels.sums_of_four(y, height, width, top, bottom, totals[n])
+            else:
+                kernels.sums(y, offset, width, top, bottom, totals[n])
+
+        _each(add_up, parts)
         mean, squares = totals.sum(0) / (height * width)
-        scale, shift = (value.detach().numpy() for value in norm.at(strength))
+        scale, shift = (value.detach().numpy() for value in step.norm.at(strength))
         factor = scale / np.sqrt(np.maximum(squares - mean * mean, 0) + EPSILON)
         level = (shift - mean * factor).astype(np.float32)
         factor = factor.astype(np.float32)
         out = self._room(name, height, width, maps, border)
-        _each(
-            lambda n, top, bottom: kernels.normalise(
-                y, offset, filters, width, factor, level, relu, skip, edge, out, border, top, bottom
-            ),
-            parts,
-        )
+        other = _NONE[self._kind] if skip is None else skip
+
+        def write(_: int, top: int, bottom: int) -> None:
+            if four:
+                kernels.normalise_four(y, height, width, factor, level, out, border, top, bottom)
+            else:
+                kernels.normalise(
+                    y, offset, width, factor, level, skip is None, other, edge, out, border, top, bottom
+                )
+
+        _each(write, parts)
         return out
+
+
+def of_four_places(weight: Tensor) -> Tensor:
+    """Filters (outputs, inputs, k, k) of stride 1 as (4 · outputs, inputs, k + 1, k + 1) of stride 2.
+
+    They make four neighbouring places at once, (0, 0), (0, 1), (1, 0), (1, 1): with three outputs a vector of
+    the processor would be nearly empty; with twelve it is not, which outweighs the added zeros.
+    """
+    outputs, inputs, side, _ = weight.shape
+    made = weight.new_zeros(2, 2, outputs, inputs, side + 1, side + 1)
+    for p in (0, 1):
+        for q in (0, 1):
+            made[p, q, :, :, p : p + side, q : q + side] = weight
+    return made.flatten(0, 2)
 
 
 def _border(module: Any) -> int:
@@ -220,9 +256,9 @@ def _mode(module: Any, padding: Padding) -> int:
     return _MODES["replicate"] if up and padding == "reflect" else _MODES[padding]
 
 
-def _cuts(height: int) -> list[tuple[int, int]]:
-    """Rows for each core."""
-    cores = max(1, min(usable_cores(), height // 8))
+def _cuts(height: int, values: int = LEAST_SHARED) -> list[tuple[int, int]]:
+    """Rows for each core; all for one where there are few values."""
+    cores = max(1, min(usable_cores(), height // 8)) if values >= LEAST_SHARED else 1
     return [(height * i // cores, height * (i + 1) // cores) for i in range(cores)]
 
 

@@ -6,6 +6,7 @@ has chosen the number format, holds the weights where they are used, and says ho
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from convolab.style.fast.cpu import CpuPass, usable
 from convolab.style.fast.files import Style
 from convolab.style.fast.library import get_style
 from convolab.style.fast.network import PADDINGS, Padding, TransformNetwork
+from convolab.style.precision import has_bf16
 from convolab.training.device import choose_device, synchronize, use_all_cores
 from convolab.training.precision import TOLERANCE, WORTH_IT, Precision
 
@@ -31,8 +33,10 @@ Styles = str | Path | Style | Mapping[str, float]
 MOST_STYLES = 8
 LEAST_SIDE = 32
 """Smaller pictures are left to the network itself: their padding has exceptions."""
-_TRIED = 128
+_TRIED = 256
 """Side of the picture that is painted in both number formats."""
+_ratios: dict[tuple[str, str], float] = {}
+"""How many times as fast bf16 is, by architecture and kind of device."""
 
 
 def parse_mix(text: str) -> dict[str, float]:
@@ -141,10 +145,10 @@ class Painter:
         rows = plan(network, height, width, self.memory_mb) if self.device.type == "cpu" else None
         if rows is not None:
             return paint_in_bands(network, photo, strength, self.padding, rows)
-        if self.precision.name == "fp32" and min(height, width) >= LEAST_SIDE and usable(network):
+        if min(height, width) >= LEAST_SIDE and usable(network):
             with self._lock:
                 if network not in self._passes:
-                    self._passes[network] = CpuPass(network)
+                    self._passes[network] = CpuPass(network, self.precision.name)
                 return self._passes[network](photo, strength, self.padding)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision.name == "bf16"):
             return network(photo, strength, self.padding).float()
@@ -153,29 +157,36 @@ class Painter:
 @torch.inference_mode()
 def choose(network: TransformNetwork, wanted: Literal["auto", "fp32", "bf16"] = "auto") -> Precision:
     """fp32, or bf16 where it is verified and faster; the norms and the colours stay in fp32."""
-    from convolab.style.precision import _has_bf16
-
     if wanted != "auto":
         return Precision(wanted, "chosen by the caller")
     device = network.device
-    if device.type == "mps" or (device.type == "cpu" and not _has_bf16()):
+    if device.type == "mps" or (device.type == "cpu" and not has_bf16()):
         return Precision("fp32", "this processor has no instructions for bf16")
     picture = torch.rand((1, 3, _TRIED, _TRIED), generator=torch.Generator().manual_seed(0)).to(device)
-    seconds: dict[bool, float] = {}
-    made: dict[bool, Tensor] = {}
-    for _ in range(3):
-        for low in (False, True):
-            synchronize(device)
-            tick = time.perf_counter()
-            with torch.autocast(device.type, torch.bfloat16, enabled=low):
-                made[low] = network(picture).float()
-            synchronize(device)
-            seconds[low] = min(seconds.get(low, 1e9), time.perf_counter() - tick)
-    error = float((made[True] - made[False]).norm() / made[False].norm())
-    ratio = seconds[False] / seconds[True]
+    passes = [CpuPass(network, name) for name in ("fp32", "bf16")] if usable(network) else None
+
+    def painted(low: int) -> Tensor:
+        if passes is not None:
+            return passes[low](picture)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bool(low)):
+            return network(picture).float()
+
+    made = painted(0), painted(1)
+    error = float((made[1] - made[0]).norm() / made[0].norm())
     if not error <= TOLERANCE:
         return Precision("fp32", f"bf16 gives wrong results on this machine (relative error {error:.2g})")
-    if ratio < WORTH_IT:
+    # Measured once: all pictures of one architecture should be painted in the same format.
+    kind = str(network.architecture), device.type
+    if kind not in _ratios:
+        seconds = [math.inf, math.inf]
+        for low in (0, 1) * 3:
+            synchronize(device)
+            tick = time.perf_counter()
+            painted(low)
+            synchronize(device)
+            seconds[low] = min(seconds[low], time.perf_counter() - tick)
+        _ratios[kind] = seconds[0] / seconds[1]
+    if (ratio := _ratios[kind]) < WORTH_IT:
         return Precision("fp32", f"bf16 is only {ratio:.1f} times as fast here")
     return Precision(
         "bf16", f"{ratio:.1f} times as fast as fp32 here, and verified to agree within {error:.1%}"
