@@ -70,12 +70,12 @@ PAINTINGS = {
         Painting("scream", "The Scream", "Edvard Munch", "1893", "the_scream.jpg"),
         Painting(
             "shipwreck", "The Shipwreck of the Minotaur", "J. M. W. Turner", "about 1810",
-            "shipwreck_of_the_minotaur.jpg",
+            "shipwreck_of_the_minotaur.jpg", weight=0.65,
         ),
         Painting("composition-vii", "Composition VII", "Wassily Kandinsky", "1913", "composition_vii.jpg"),
         Painting("strokes", "Brush strokes", "convolab", "", painted="strokes"),
         Painting("mosaic", "Mosaic", "convolab", "", painted="mosaic"),
-        Painting("hatching", "Hatching", "convolab", "", painted="hatching"),
+        Painting("hatching", "Hatching", "convolab", "", painted="hatching", weight=0.6),
     )
 }  # fmt: skip
 SIZES = {"standard": "", "small": "-small"}
