@@ -1,9 +1,9 @@
 """How good is a style after ten and thirty minutes of learning on this machine, beside the shipped one?
 
 `convolab learn-style` as anybody would call it, in a home of its own, with the painting of a shipped style
-and photos among which the ten of the test are not. The first run begins with Starry Night, as the shipped styles
-do; the last one with nothing. Then ten photos are painted by each network, and the saved pictures judged by
-the VGG-16 of fast_style_quality.py, which shares nothing with convolab but the weights.
+and photos among which the ten of the test are not. The first run begins with Starry Night, as the shipped
+styles do; the last one with nothing. Then ten photos are painted by each network, and the saved pictures
+judged by the VGG-16 of fast_style_quality.py, which shares nothing with convolab but the weights.
 
     python benchmarks/learn_budgets.py [--painting great-wave] [--minutes 10 30] [--starts starry-night none]
 """
