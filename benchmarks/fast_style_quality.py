@@ -89,24 +89,26 @@ class Judge:
         content = self.features(photo)[CONTENT_LAYER]
         return float(self.objective(tensor(Image.open(picture).convert("RGB")), content))
 
-    def optimised(self, photo: Tensor, evaluations: int) -> list[Tensor]:
-        """The textbook's pictures after each evaluation of the objective, from the content on."""
+    def optimised(self, photo: Tensor, evaluations: int) -> tuple[Tensor, list[float]]:
+        """The textbook's picture after so many evaluations of the objective, from the content on, and what
+        each of them found.
+        """
         with torch.no_grad():
             content = self.features(photo)[CONTENT_LAYER]
         x = photo.clone().requires_grad_()
         optimizer = torch.optim.LBFGS([x], max_iter=1, max_eval=1)
-        found: list[Tensor] = []
+        found: list[float] = []
 
         def closure() -> Tensor:
             optimizer.zero_grad()
             loss = self.objective(x, content)
             loss.backward()
+            found.append(float(loss.detach()))
             return loss
 
         for _ in range(evaluations):
             optimizer.step(closure)
-            found.append(x.detach().clone())
-        return found
+        return x.detach(), found
 
 
 def tensor(image: Image.Image) -> Tensor:
@@ -160,13 +162,11 @@ def measure(
             if small.exists():
                 save_picture(folder / "small.png", stylize(image, small))
                 ours_small.append(judge.judge(folder / "small.png", photo))
-            curve = []
-            for picture in judge.optimised(photo, evaluations):
-                save(picture, folder / "textbook.png")
-                curve.append(judge.judge(folder / "textbook.png", photo))
-            textbook.append(curve[-1])
+            picture, curve = judge.optimised(photo, evaluations)
+            save(picture, folder / "textbook.png")
+            textbook.append(judge.judge(folder / "textbook.png", photo))
             reached.append(
-                next((i for i, value in enumerate(curve, 1) if value <= ours[-1]), evaluations + 1)
+                next((i for i, value in enumerate(curve[1:], 1) if value <= ours[-1]), evaluations + 1)
             )
             made = lite(command, folder / "photo.png", folder / "painting.png", folder)
             if made is not None:
