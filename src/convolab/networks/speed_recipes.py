@@ -83,7 +83,7 @@ SPEED_RECIPES = (
         "cifar10/1-minute",
         "One minute",
         "As accurate as one minute on two cores allows: a whitened first layer, batch norm, Muon.",
-        (24, 64, 128),
+        (32, 64, 128),
         60,
         {"shift": 1},
     ),
