@@ -19,11 +19,11 @@ from convolab.style.fast.bf16_kernels import narrow, wide
 from convolab.style.fast.border import border_artefact
 from convolab.style.fast.cpu import CpuPass
 from convolab.style.fast.flicker import Flicker
-from convolab.style.fast.library import get_style
 from convolab.style.fast.network import PADDINGS, Padding, TransformNetwork
 from convolab.style.fast.painter import Painter, parse_mix
 from convolab.style.fast.stylizing import save_picture, stylize, stylize_steps
 from convolab.style.pictures import to_image, to_tensor, with_colors_of
+from convolab.training import number_formats
 
 
 @pytest.fixture(autouse=True)
@@ -232,12 +232,15 @@ def test_the_quick_way_shares_large_maps_among_the_cores(monkeypatch: pytest.Mon
     assert torch.allclose(CpuPass(network)(photo), alone, atol=1e-5)
 
 
-def test_bf16_is_painted_with_where_it_agrees_and_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bf16_is_painted_with_where_it_agrees_and_is_faster(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(painter, "has_bf16", lambda: True)
-    kind = str(get_style("wave").network.architecture), "cpu"
     chosen = {}
     for ratio in (1.0, 2.0):
-        monkeypatch.setattr(painter, "_ratios", {kind: ratio})
+        (home / number_formats.FILE).unlink(missing_ok=True)
+        times = iter([0.0, ratio, 10.0, 11.0] * 3)
+        monkeypatch.setattr(painter.time, "perf_counter", lambda times=times: next(times))
         chosen[ratio] = Painter("wave")
     assert {ratio: one.precision.name for ratio, one in chosen.items()} == {1.0: "fp32", 2.0: "bf16"}
     frame = np.asarray(image(5, 60, 44))

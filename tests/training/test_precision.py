@@ -4,7 +4,15 @@ from training_kit import make_dataset, make_network, of_kind
 
 from convolab.networks import Network
 from convolab.networks.layers import Conv2d, GlobalAvgPool2d, Linear, ReLU
-from convolab.training import Started, Training, TrainingSettings, choose_precision, precision, usable_cores
+from convolab.training import (
+    Started,
+    Training,
+    TrainingSettings,
+    choose_precision,
+    number_formats,
+    precision,
+    usable_cores,
+)
 from convolab.training.precision import make_forward
 
 CPU = torch.device("cpu")
@@ -51,11 +59,40 @@ def bf16_here(monkeypatch):
         (2.0, float("nan"), "fp32", "wrong results"),
     ],
 )
-def test_bf16_only_where_it_pays_and_agrees(bf16_here, speed, error, name, reason):
+def test_bf16_only_where_it_pays_and_agrees(home, bf16_here, speed, error, name, reason):
     bf16_here(speed, error)
     chosen = choose_precision(heavy_network().build(0), (64, 3, 32, 32), CPU)
     assert chosen.name == name
     assert reason in chosen.reason
+
+
+def test_a_job_that_was_tried_once_keeps_its_number_format(home, bf16_here):
+    def chosen(batch):
+        return choose_precision(heavy_network().build(0), (batch, 3, 32, 32), CPU).name
+
+    bf16_here(1.25)
+    assert chosen(64) == "bf16"
+    bf16_here(1.15)  # the same machine, a little busier
+    assert chosen(64) == "bf16"
+    assert chosen(32) == "fp32"
+    (home / number_formats.FILE).unlink()
+    assert chosen(64) == "fp32"
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"x": 1}', '{"x": {"name": "int8", "reason": ""}}'])
+def test_a_damaged_memory_of_number_formats_is_replaced(home, bf16_here, text):
+    (home / number_formats.FILE).write_text(text)
+    for speed in (2.0, 0.5):
+        bf16_here(speed)
+        assert choose_precision(heavy_network().build(0), (64, 3, 32, 32), CPU).name == "bf16"
+
+
+def test_a_home_that_cannot_be_written_to_is_no_reason_to_change_ones_mind(tmp_path, monkeypatch, bf16_here):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CONVOLAB_HOME", str(tmp_path / "file" / "home"))
+    for speed in (2.0, 0.5):
+        bf16_here(speed)
+        assert choose_precision(heavy_network().build(0), (48, 3, 32, 32), CPU).name == "bf16"
 
 
 def test_never_for_networks_where_it_cannot_matter(bf16_here):
@@ -102,12 +139,13 @@ def test_training_in_bf16_learns_as_well_and_says_so():
     assert events[-1].test_accuracy > 0.95
 
 
-def test_a_resumed_run_keeps_its_precision(tmp_path, bf16_here):
+def test_a_resumed_run_keeps_its_precision(tmp_path, home, bf16_here):
     bf16_here(2.0)
     path, dataset = tmp_path / "c.safetensors", make_dataset(train=64, test=8, shape=(3, 32, 32))
     settings = TrainingSettings(examples=8, batch_size=8)
     list(Training(heavy_network(), dataset, settings, checkpoint_path=path).events())
     bf16_here(0.5)
+    (home / number_formats.FILE).unlink()
     longer = settings.changed(examples=16)
     events = list(Training.resume(path, heavy_network(), dataset, longer).events())
     assert of_kind(events, Started)[0].precision == "bf16"

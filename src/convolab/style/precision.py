@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Sequence
 from typing import Literal
 
@@ -11,7 +12,8 @@ from torch import Tensor
 
 from convolab.style.features import FeatureNetwork
 from convolab.training.device import synchronize
-from convolab.training.precision import TOLERANCE, WORTH_IT, Precision
+from convolab.training.number_formats import Precision, decided_once
+from convolab.training.precision import TOLERANCE, WORTH_IT
 
 _NAMES: tuple[Literal["fp32", "bf16"], ...] = ("fp32", "bf16")
 _SIDE = 96
@@ -31,6 +33,13 @@ def choose(
         return Precision("fp32", "bf16 is used on CPU and CUDA only")
     if device.type == "cpu" and not has_bf16():
         return Precision("fp32", "this processor has no instructions for bf16")
+    job = f"features {','.join(layers)} of {_fingerprint(network, layers)}"
+    return decided_once(job, device, lambda: _tried(network, layers))
+
+
+def _tried(network: FeatureNetwork, layers: Sequence[str]) -> Precision:
+    """What a trial on a small picture says."""
+    device = network.device
     generator = torch.Generator().manual_seed(0)
     side = max(_SIDE, network.smallest(layers))
     picture = torch.rand((1, 3, side, side), generator=generator).to(device)
@@ -62,6 +71,14 @@ def choose(
     return Precision(
         "bf16", f"{ratio:.1f} times as fast as fp32 here, and verified to agree within {max(errors):.1%}"
     )
+
+
+def _fingerprint(network: FeatureNetwork, layers: Sequence[str]) -> str:
+    """The same text for the same network only: its steps, and what its first weights are."""
+    steps = network.steps[: network.deepest(layers)]
+    kinds = " ".join(f"{name}:{network.maps(name)}" for name, _ in steps)
+    weights = next((tensor for _, module in steps for tensor in module.state_dict().values()), torch.empty(0))
+    return f"{kinds} {zlib.crc32(weights.detach().cpu().contiguous().numpy().tobytes()):08x}"
 
 
 def has_bf16() -> bool:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from convolab.training.device import choose_device, synchronize
+from convolab.training.number_formats import Precision, decided_once
 
 __all__ = ["Precision", "choose_device", "choose_precision", "make_forward"]
 
@@ -33,14 +34,6 @@ TINY = 5_000_000
 _TRIED = 3
 _ROUNDS = 5
 _BATCH = 64
-
-
-@dataclass(frozen=True)
-class Precision:
-    """What was chosen, and why in one sentence."""
-
-    name: Literal["fp32", "bf16"]
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -60,7 +53,8 @@ def choose_precision(
 ) -> Precision:
     """fp32 or bf16 for training ``model`` on batches of ``shape`` (N, C, H, W) on ``device``.
 
-    Takes well under a second; changes neither the model nor any random state.
+    Takes well under a second the first time, then it is remembered; changes neither the model nor any random
+    state.
     """
     if wanted != "auto":
         return Precision(wanted, "chosen in the settings")
@@ -71,9 +65,16 @@ def choose_precision(
     if work < TINY:
         return Precision("fp32", "this network is too small for bf16 to matter")
     largest = sorted(jobs, key=lambda job: -job.multiply_adds)[:_TRIED]
-    if (ratio := _try(largest, 2, 2, device)[0]) < 1 / HOPELESS:
+    batch = min(shape[0], _BATCH)
+    kinds = "; ".join(f"{job.convolution} of {job.shape}" for job in largest)
+    return decided_once(f"training on {batch} × {kinds}", device, lambda: _tried(largest, batch, device))
+
+
+def _tried(jobs: list[_Job], batch: int, device: torch.device) -> Precision:
+    """What a trial of these convolutions says."""
+    if (ratio := _try(jobs, 2, 2, device)[0]) < 1 / HOPELESS:
         return Precision("fp32", f"bf16 is {1 / ratio:.0f} times slower than fp32 on this machine")
-    ratio, error = _try(largest, min(shape[0], _BATCH), _ROUNDS, device)
+    ratio, error = _try(jobs, batch, _ROUNDS, device)
     if not error <= TOLERANCE:
         return Precision("fp32", f"bf16 gives wrong results on this machine (relative error {error:.2g})")
     if ratio < WORTH_IT:

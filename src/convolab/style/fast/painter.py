@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -25,7 +25,8 @@ from convolab.style.fast.library import get_style
 from convolab.style.fast.network import PADDINGS, Padding, TransformNetwork
 from convolab.style.precision import has_bf16
 from convolab.training.device import choose_device, synchronize, use_all_cores
-from convolab.training.precision import TOLERANCE, WORTH_IT, Precision
+from convolab.training.number_formats import Precision, decided_once
+from convolab.training.precision import TOLERANCE, WORTH_IT
 
 Styles = str | Path | Style | Mapping[str, float]
 """A style by name, file or itself, or several names with their shares; as text ``wave:0.3,scream:0.7``."""
@@ -35,8 +36,6 @@ LEAST_SIDE = 32
 """Smaller pictures are left to the network itself: their padding has exceptions."""
 _TRIED = 256
 """Side of the picture that is painted in both number formats."""
-_ratios: dict[tuple[str, str], float] = {}
-"""How many times as fast bf16 is, by architecture and kind of device."""
 
 
 def parse_mix(text: str) -> dict[str, float]:
@@ -175,22 +174,26 @@ def choose(network: TransformNetwork, wanted: Literal["auto", "fp32", "bf16"] = 
     error = float((made[1] - made[0]).norm() / made[0].norm())
     if not error <= TOLERANCE:
         return Precision("fp32", f"bf16 gives wrong results on this machine (relative error {error:.2g})")
-    # Measured once: all pictures of one architecture should be painted in the same format.
-    kind = str(network.architecture), device.type
-    if kind not in _ratios:
-        seconds = [math.inf, math.inf]
-        for low in (0, 1) * 3:
-            synchronize(device)
-            tick = time.perf_counter()
-            painted(low)
-            synchronize(device)
-            seconds[low] = min(seconds[low], time.perf_counter() - tick)
-        _ratios[kind] = seconds[0] / seconds[1]
-    if (ratio := _ratios[kind]) < WORTH_IT:
+    # By architecture: all styles of one should be painted in the same format.
+    job = f"painting by {network.architecture.text}"
+    faster = decided_once(job, device, lambda: _faster(painted, device))
+    if faster.name == "fp32":
+        return faster
+    return Precision("bf16", f"{faster.reason}, and verified to agree within {error:.1%}")
+
+
+def _faster(painted: Callable[[int], Tensor], device: torch.device) -> Precision:
+    """Which of fp32, 0, and bf16, 1, is worth it."""
+    seconds = [math.inf, math.inf]
+    for low in (0, 1) * 3:
+        synchronize(device)
+        tick = time.perf_counter()
+        painted(low)
+        synchronize(device)
+        seconds[low] = min(seconds[low], time.perf_counter() - tick)
+    if (ratio := seconds[0] / seconds[1]) < WORTH_IT:
         return Precision("fp32", f"bf16 is only {ratio:.1f} times as fast here")
-    return Precision(
-        "bf16", f"{ratio:.1f} times as fast as fp32 here, and verified to agree within {error:.1%}"
-    )
+    return Precision("bf16", f"{ratio:.1f} times as fast as fp32 here")
 
 
 def share_text(shares: Sequence[tuple[float, Style]]) -> str:
