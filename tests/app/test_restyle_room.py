@@ -495,7 +495,7 @@ def test_a_video_is_brought_looked_at_painted_stopped_and_taken_up_again(tmp_pat
     assert news is not None
     assert not more
     assert news["render"]["state"] == "finished"
-    from convolab.style.fast.video import video_facts
+    from convolab.style.fast.video_film import video_facts
 
     assert video_facts(videos.painted_file(key, f"preview-{preview['key']}.mp4")).frames == 10
     whole = videos.paint({"video": key}, order)

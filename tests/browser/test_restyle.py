@@ -479,7 +479,7 @@ def test_a_video_is_looked_at_rendered_and_taken_along(room: Page, lab: Lab, tmp
         video.get_by_role("button", name="Download").click()
     saved = tmp_path / "painted.mp4"
     expected.value.save_as(saved)
-    from convolab.style.fast.video import video_facts
+    from convolab.style.fast.video_film import video_facts
 
     facts = video_facts(saved)
     assert (facts.width, facts.height, facts.frames, facts.rate) == (128, 84, 25, 10)

@@ -14,8 +14,10 @@ from style_kit import image
 
 from convolab.errors import DataError
 from convolab.style.fast import video as video_module
+from convolab.style.fast import video_parts
 from convolab.style.fast.painter import Painter
-from convolab.style.fast.video import VideoProgress, restyle_video, video_facts
+from convolab.style.fast.video import VideoProgress, restyle_video
+from convolab.style.fast.video_film import video_facts
 
 FRAMES, RATE = 20, Fraction(25, 2)
 
@@ -112,7 +114,7 @@ def test_a_full_disk_keeps_what_is_done(
     film: Path, painter: Painter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(video_module, "PART_FRAMES", 6)
-    original = video_module._Work._write
+    original = video_parts.VideoParts.write
     full = True
 
     def write(self: object, parts: list[int], given: object) -> None:
@@ -120,7 +122,7 @@ def test_a_full_disk_keeps_what_is_done(
             raise OSError(errno.ENOSPC, "No space left on device")
         original(self, parts, given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(video_module._Work, "_write", write)
+    monkeypatch.setattr(video_parts.VideoParts, "write", write)
     target = tmp_path / "out.mp4"
     with pytest.raises(DataError, match=r"the disk is full\. The first 12 frames are kept in .* to go on\.$"):
         run(film, target, painter)

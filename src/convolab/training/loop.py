@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from torch.nn import functional
 
 from convolab.datasets import Dataset
-from convolab.errors import SettingsError, TrainingError
+from convolab.errors import TrainingError
 from convolab.evaluation.measure import evaluate_tensors
 from convolab.networks.modules import WhiteningConv2d, whiten
 from convolab.training.checkpoints import CheckpointError
 from convolab.training.checks import explained, not_finite_message
-from convolab.training.control import Commands, Control, MemoryControl, checked_learning_rate
+from convolab.training.control import Control
 from convolab.training.data import TrainingData, images_tensor, labels_tensor
 from convolab.training.device import use_all_cores
 from convolab.training.events import (
-    Checkpointed,
     Evaluated,
     Event,
     Finished,
-    LearningRateChanged,
-    Paused,
     Progress,
-    Resumed,
     Started,
 )
 from convolab.training.optimizers import set_learning_rate
@@ -37,23 +32,20 @@ from convolab.training.precision import choose_precision, make_forward
 from convolab.training.resizing import shrunk
 from convolab.training.schedules import schedule_factor
 from convolab.training.settings import TrainingSettings
-from convolab.training.state import NotFinite, TrainingState
+from convolab.training.state import NotFinite
+from convolab.training.steering import SteeredState
+from convolab.winograd.layer import compile_for
 
 if TYPE_CHECKING:
     from convolab.networks import Network
-from convolab.winograd.layer import compile_for
 
 REPORT_SECONDS = 0.15
 """Training seconds between two Progress events."""
 WHITENED_ON = 2000
 """Training images from which the filters of whitening convolutions are computed."""
-POLL_SECONDS = 0.02
-"""How often the control is asked while paused."""
-
-Verdict = Literal["go on", "stop", "release"]
 
 
-class Training(TrainingState):
+class Training(SteeredState):
     """One run of training, steered by a control and reported as events.
 
     With ``checkpoint_path`` it saves its whole state there at pauses, stops, the end, and every
@@ -76,12 +68,9 @@ class Training(TrainingState):
         checkpoint_every: float = 15.0,
         initial_weights: Mapping[str, Tensor] | str | Path | None = None,
     ) -> None:
-        super().__init__(network, dataset, settings, initial_weights)
-        self.control: Control = control or MemoryControl()
-        self.checkpoint_path = Path(checkpoint_path) if checkpoint_path else None
+        super().__init__(network, dataset, settings, initial_weights, control, checkpoint_path)
         self.checkpoint_every = checkpoint_every
         self.finished: Finished | None = None
-        self._steps = 0
         self._running = False
         self._data: TrainingData | None = None
         if self.checkpoint_path and self.checkpoint_path.exists():
@@ -276,92 +265,6 @@ class Training(TrainingState):
             test_loss=test.loss if test else None,
         )
         return self.finished
-
-    # ---------------------------------------------------------------- commands
-
-    def _obey(self, commands: Commands) -> Generator[Event, None, Verdict]:
-        """Do what the control wants; called between two batches."""
-        yield from self._change_learning_rate(commands)
-        if commands.stop:
-            return "stop"
-        if commands.release:
-            self._steps = 0
-            return (yield from self._pause())
-        if not commands.paused:
-            self._steps = 0
-            return "go on"
-        self._steps += commands.steps
-        if not self._steps:
-            verdict = yield from self._pause()
-            if verdict != "go on":
-                return verdict
-        self._steps = max(0, self._steps - 1)
-        return "go on"
-
-    def _pause(self) -> Generator[Event, None, Verdict]:
-        yield from self._progress()
-        if self.checkpoint_path:
-            return (yield from self._checkpoint(pausing=True))
-        return (yield from self._wait(""))
-
-    def _checkpoint(
-        self, *, pausing: bool = False, stopping: bool = False
-    ) -> Generator[Event, None, Verdict]:
-        """Save; where that fails, pause with the reason, and try again when training is resumed.
-
-        Someone who has asked to stop is not kept waiting: "stop" then says that it failed.
-        """
-        assert self.checkpoint_path is not None
-        while True:
-            reason = ""
-            if self.checkpointed_at != self.examples:
-                try:
-                    self.save(self.checkpoint_path)
-                    self.checkpointed_at = self.examples
-                    yield Checkpointed(examples=self.examples, path=str(self.checkpoint_path))
-                except CheckpointError as error:
-                    if stopping:
-                        return "stop"
-                    reason = f"{error} {self._kept()} Make room and press Resume."
-                    self.control.hold()
-            if not (reason or pausing):
-                return "go on"
-            verdict = yield from self._wait(reason)
-            if not reason or verdict != "go on" or self._steps:
-                return verdict
-            pausing = False
-
-    def _kept(self) -> str:
-        if self.checkpointed_at is None:
-            return "There is no earlier checkpoint."
-        return f"The previous one, from {self.checkpointed_at:,} examples, is kept."
-
-    def _wait(self, reason: str) -> Generator[Event, None, Verdict]:
-        """Paused: ask the control until it wants something."""
-        yield Paused(examples=self.examples, reason=reason)
-        while True:
-            commands = self.control.poll()
-            yield from self._change_learning_rate(commands)
-            if commands.stop:
-                return "stop"
-            if commands.release:
-                return "release"
-            if commands.steps:
-                self._steps += commands.steps
-                break
-            if not commands.paused:
-                yield Resumed(examples=self.examples)
-                break
-            time.sleep(POLL_SECONDS)
-            self._tick = time.perf_counter()
-        return "go on"
-
-    def _change_learning_rate(self, commands: Commands) -> Iterator[Event]:
-        if commands.learning_rate is None or commands.learning_rate == self.learning_rate:
-            return
-        with contextlib.suppress(SettingsError):  # a control that lets nonsense through does not end the run
-            self.learning_rate = checked_learning_rate(commands.learning_rate)
-            yield LearningRateChanged(examples=self.examples, learning_rate=self.learning_rate)
 
     # ---------------------------------------------------------------- figures
 

@@ -5,10 +5,11 @@ import { drawEdges, drawMark } from "./node_link_edges.js";
 import { flatStage } from "./node_link_flat.js";
 import { unitIndex, unitNumber } from "./node_link_frame.js";
 import { handle } from "./node_link_hands.js";
+import { levelLabels } from "./node_link_labels.js";
 import { drawPicture } from "./node_link_picture.js";
 import { makeAtlas } from "./node_link_paint.js";
 import { spaceStage } from "./node_link_space.js";
-import { levelLine, levelShape } from "./node_link_words.js";
+import { workings } from "./node_link_words.js";
 import { capital, placeName } from "./unit_names.js";
 
 const ASK_EVERY = 70; // ms between two questions for a unit's edges while the picture changes
@@ -44,12 +45,12 @@ export function nodeLink({ host, ask, options = {}, onChange = () => {}, onPoint
     "aria-label":
       "The network, input at the bottom. Arrow keys go from unit to unit and from level to level, Page Up and Page Down from level to level, Enter opens a unit, Shift with arrows moves or turns the view, plus and minus enlarge, 0 shows all.",
   });
-  const labels = h("div.cl-nl-labels", { role: "group", "aria-label": "Levels" });
+  const labels = levelLabels((key) => setHiddenLevel(key, true));
   const layer = h("div.cl-nl-cards");
   const tip = h("div.cl-nl-tip", { hidden: true, "aria-hidden": "true" });
   const spoken = h("div.hidden-visually", { role: "status", "aria-live": "polite" });
   const line = h("div.cl-nl-line");
-  const view = h("div.cl-nl-view", {}, base, over, labels, tip, layer);
+  const view = h("div.cl-nl-view", {}, base, over, labels.root, tip, layer);
   host.classList.add("cl-nl");
   host.append(view, line, spoken);
 
@@ -66,7 +67,7 @@ export function nodeLink({ host, ask, options = {}, onChange = () => {}, onPoint
     if (!layout) {
       frame = stage = atlas = unit = marked = hovered = null;
       cards?.closeAll?.();
-      labels.replaceChildren();
+      labels.fill([]);
       return repaint();
     }
     if (same) return;
@@ -79,7 +80,7 @@ export function nodeLink({ host, ask, options = {}, onChange = () => {}, onPoint
   function makeStage() {
     stage = (state.space === "3d" ? spaceStage : flatStage)(layout.levels, layout.classes);
     view.dataset.space = state.space;
-    makeLabels();
+    labels.fill(layout.levels);
     arrange();
   }
   function arrange() {
@@ -126,7 +127,7 @@ export function nodeLink({ host, ask, options = {}, onChange = () => {}, onPoint
         settleTimer = setTimeout(() => paint(true), SETTLE);
       }
     }
-    drawLimits();
+    if (atlas) labels.limits(atlas.limits);
   }
   // The names of the classes beside the outputs, in space.
   function drawNames(context) {
@@ -167,49 +168,9 @@ export function nodeLink({ host, ask, options = {}, onChange = () => {}, onPoint
       drawn = false;
       paint();
       drawOver();
-      placeLabels();
+      if (stage) labels.place(stage, box()[1]);
       placeTip();
     });
-  }
-
-  // ---- labels of the levels ----
-  function makeLabels() {
-    labels.replaceChildren(
-      ...layout.levels.map((level) => {
-        const hide = h("button.cl-nl-hide", { type: "button", "aria-label": `Hide ${level.title}`, title: "Hide this level", onclick: () => setHiddenLevel(level.key, true) }, "×");
-        const limit = h("span.cl-nl-limit", { title: "The value that has the full colour here" });
-        const root = h("div.cl-nl-label", { title: levelLine(level) }, h("b", {}, level.title), h("span.cl-nl-shape", {}, levelShape(level)), limit, hide);
-        root.dataset.level = level.key;
-        return root;
-      }),
-    );
-  }
-  function placeLabels() {
-    if (!stage) return;
-    const [, height] = box();
-    [...labels.children].forEach((label, i) => {
-      const at = stage.label(i);
-      const out = !at || at.y < -30 || at.y > height + 30;
-      setHidden(label, out);
-      if (out) return;
-      label.dataset.align = at.align;
-      label.toggleAttribute("data-small", !!at.small);
-      label.toggleAttribute("data-over", !!at.over);
-      const place = `translate(${Math.round(at.x)}px, ${Math.round(at.y)}px)`;
-      if (label.style.getPropertyValue("--place") !== place) label.style.setProperty("--place", place);
-    });
-  }
-  let limitsAt = 0;
-  function drawLimits() {
-    const now = performance.now();
-    if (now - limitsAt < 250) {
-      clearTimeout(drawLimits.later);
-      drawLimits.later = setTimeout(drawLimits, 260);
-      return;
-    }
-    limitsAt = now;
-    if (!atlas || !layout) return;
-    [...labels.children].forEach((label, i) => setText(label.children[2], `±${short(atlas.limits[i])}`));
   }
 
   // ---- units ----
@@ -280,16 +241,8 @@ export function nodeLink({ host, ask, options = {}, onChange = () => {}, onPoint
     onPoint(shown);
     if (!shown || !frame) return setText(line, "");
     let text = `${capital(sentence(shown))}: ${short(valueOf(shown))}`;
-    if (unit && same(shown, unitPlace())) text += `. ${workings(unit)}`;
+    if (unit && same(shown, unitPlace())) text += `. ${workings(unit, strongest)}`;
     setText(line, text);
-  }
-  function workings(found) {
-    if (found.winner) return `The largest of ${found.inputs[0]?.values.flat().length ?? "its"} inputs; the strong line comes from it`;
-    const count = found.inputs.reduce((sum, entry) => sum + entry.values.flat().length - (entry.padded?.flat().filter(Boolean).length ?? 0), 0);
-    if (!count) return "A value of the input itself";
-    const bias = found.bias == null ? "" : `, bias ${short(found.bias)}`;
-    const steps = found.steps.map((step) => step.title).join(", ");
-    return `Sum of ${count.toLocaleString("en")} products${bias}: ${short(found.sum)}${steps ? `, then ${steps}` : ""}. The thickest line stands for ${strongest ? `±${short(strongest)}` : "nothing"}`;
   }
   function sayValue(delay = SAY_AFTER) {
     clearTimeout(sayTimer);
@@ -425,6 +378,7 @@ export function nodeLink({ host, ask, options = {}, onChange = () => {}, onPoint
       letGo();
       sizes.disconnect();
       stopLook();
+      labels.destroy();
       clearTimeout(settleTimer);
       clearTimeout(askTimer);
       clearTimeout(sayTimer);

@@ -1,4 +1,6 @@
-// Levels in words.
+// Levels and units in words.
+import { short } from "./look.js";
+
 const FUNCTIONS = { ScaledTanh: "scaled tanh", Tanh: "tanh", ReLU: "ReLU", GELU: "GELU", Scale: "scaled" };
 
 // "6 maps of 28×28", "120 units".
@@ -12,4 +14,13 @@ export function levelLine(level) {
   const functions = (level.function ?? "").split(", ").filter(Boolean).map((name) => FUNCTIONS[name] ?? name);
   const units = level.shape.length === 1 ? "" : `, ${level.units.toLocaleString("en")} units`;
   return `${[level.title, ...functions].join(", ")}: ${levelShape(level)}${units}`;
+}
+// How a unit came by its value; `strongest` is what the thickest line stands for.
+export function workings(found, strongest) {
+  if (found.winner) return `The largest of ${found.inputs[0]?.values.flat().length ?? "its"} inputs; the strong line comes from it`;
+  const count = found.inputs.reduce((sum, entry) => sum + entry.values.flat().length - (entry.padded?.flat().filter(Boolean).length ?? 0), 0);
+  if (!count) return "A value of the input itself";
+  const bias = found.bias == null ? "" : `, bias ${short(found.bias)}`;
+  const steps = found.steps.map((step) => step.title).join(", ");
+  return `Sum of ${count.toLocaleString("en")} products${bias}: ${short(found.sum)}${steps ? `, then ${steps}` : ""}. The thickest line stands for ${strongest ? `±${short(strongest)}` : "nothing"}`;
 }

@@ -25,7 +25,7 @@ from convolab.runs.files import replace_text, why
 from convolab.words import left
 
 if TYPE_CHECKING:
-    from convolab.style.fast.video import VideoFacts
+    from convolab.style.fast.video_film import VideoFacts
 
 ENDINGS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg")
 LARGEST = 2_000_000_000
@@ -135,7 +135,7 @@ _lock = threading.Lock()
 
 def bring(path: Path, name: str) -> dict[str, Any]:
     """Take a file that was received as a video of the room. DataError if there is no video in it."""
-    from convolab.style.fast.video import video_facts
+    from convolab.style.fast.video_film import video_facts
 
     called = Path(name.replace("\\", "/")).name[:80] or "video.mp4"
     ending = Path(called).suffix.lower()
@@ -285,7 +285,7 @@ def news(asked: str) -> tuple[dict[str, Any] | None, bool]:
 
 
 def _facts(key: str) -> VideoFacts:
-    from convolab.style.fast.video import VideoFacts
+    from convolab.style.fast.video_film import VideoFacts
 
     about = entry(key)
     return VideoFacts(**{name: about[name] for name in VideoFacts.__dataclass_fields__})

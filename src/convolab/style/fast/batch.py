@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from convolab.errors import ConvolabError, DataError
 from convolab.style.fast.photo_sources import ENDINGS
-from convolab.style.fast.video import is_video, restyle_video
+from convolab.style.fast.video import restyle_video
+from convolab.style.fast.video_film import is_video
 from convolab.words import duration
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def _video(source: Path, target: Path, order: Order) -> Iterator[Done]:
     )
     for at in work:
         if at.done:
-            from convolab.style.fast.video import video_facts
+            from convolab.style.fast.video_film import video_facts
 
             facts = video_facts(target)
             figures: dict[str, Any] = {"size": [facts.width, facts.height], "frames": at.frame}
