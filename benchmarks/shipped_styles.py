@@ -93,8 +93,10 @@ def photos() -> tuple[list[Path], list[Path]]:
 
 
 def settings_of(painting: Painting, size: str, minutes: float | None, steps: int | None) -> LearnSettings:
-    """How a style is learned."""
-    start = "none" if painting.name == FIRST else FIRST + SIZES[size]
+    """How a style is learned: on from its own weights where it is in the package already."""
+    own = painting.name + SIZES[size]
+    known = (library.SHIPPED / f"{own}.safetensors").exists()
+    start = own if known else "none" if painting.name == FIRST else FIRST + SIZES[size]
     return LearnSettings(
         architecture=size,
         weight=painting.weight,
@@ -178,7 +180,7 @@ def main() -> None:
     parser.add_argument("--size", choices=SIZES, help="this size only")
     parser.add_argument("--minutes", type=float, help="budget of each, instead of its own")
     parser.add_argument("--steps", type=int, help="learn for so many steps instead, also beside other work")
-    parser.add_argument("--again", action="store_true", help="also those that are in the package already")
+    parser.add_argument("--again", action="store_true", help="go on with those that are in the package, too")
     options = parser.parse_args()
     for size in [options.size] if options.size else SIZES:
         for name in options.only:

@@ -12,10 +12,10 @@ from fast_kit import put, tiny_style
 from PIL import Image
 from style_kit import image, picture
 
+from convolab.bf16_bits import narrow, wide
 from convolab.errors import DataError, NetworkError, SettingsError
 from convolab.style.fast import bands, cpu, library, painter
 from convolab.style.fast.bands import paint_in_bands, plan
-from convolab.style.fast.bf16_kernels import narrow, wide
 from convolab.style.fast.border import border_artefact
 from convolab.style.fast.cpu import CpuPass
 from convolab.style.fast.flicker import Flicker

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 from torch.nn import functional
 
+from convolab import fused
 from convolab.datasets import Dataset
 from convolab.errors import TrainingError
 from convolab.evaluation.measure import evaluate_tensors
@@ -153,8 +154,8 @@ class Training(SteeredState):
         if self.precision is None:
             shape = (self.settings.batch_size, *self.dataset.input_shape)
             self.precision = choose_precision(self.model, shape, self.device, self.settings.precision)
-        if self.device.type == "cpu" and self.precision.name == "fp32":
-            compile_for(self.model)
+        if self.device.type == "cpu":
+            compile_for(self.model) if self.precision.name == "fp32" else fused.prepare_for(self.model)
         self._forward = make_forward(self.model, self.precision.name, self.device)
         self._measured_forward = (
             make_forward(self.measured, self.precision.name, self.device) if self.average else self._forward

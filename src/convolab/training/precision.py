@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from convolab.fused import fused
 from convolab.training.device import choose_device, synchronize
 from convolab.training.number_formats import Precision, decided_once
 
@@ -92,18 +93,21 @@ def make_forward(
     """The function that takes float32 (N, C, H, W) to float32 logits in the precision chosen.
 
     With bf16, the layers up to the first one with weights stay in fp32 (pixels need more than 8 bits), and so
-    do the weights themselves, the logits and the loss.
+    do the weights themselves, the logits and the loss. On CPUs layers between convolutions are then computed
+    together while the network is trained (`convolab.fused`).
     """
     if precision == "fp32":
         return model
     first = _first_weights(model) + 1
-    head, tail = model[:first], model[first:]
+    head, rest = model[:first], [*model.children()][first:]
+    parts = fused(rest) if device.type == "cpu" else rest
 
     def forward(images: Tensor) -> Tensor:
         hidden = head(images)
         with torch.autocast(device.type, dtype=torch.bfloat16):
-            logits = tail(hidden)
-        return logits.float()
+            for part in parts:
+                hidden = part(hidden)
+        return hidden.float()
 
     return forward
 

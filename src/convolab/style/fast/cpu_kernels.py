@@ -10,7 +10,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from convolab.style.fast.bf16_kernels import narrow, wide
+from convolab.bf16_bits import narrow, wide
 
 _compiled = numba.njit(nogil=True, fastmath=True, cache=True)
 _0 = np.float32(0)

@@ -194,11 +194,17 @@ class Learner:
         number = number * self.others + self.place
         random = np.random.default_rng([self.settings.seed, 2, number])
         strength = 1.0 if random.random() < FULL else float(random.random())
-        painted = self.model(part, strength)
+        painted = self.paint(part, strength)
         total, differences = self.objective(part, strength).total_of(painted)
         if self.settings.stability > 0 and number % STABLE_EVERY == 0:
             total = total + self.settings.stability * self._unrest(part, painted, strength, random)
         return total, differences, strength
+
+    def paint(self, part: Tensor, strength: float) -> Tensor:
+        """What the network makes of a part, convolved in the number format of the feature network."""
+        low = self.features.precision == "bf16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=low):
+            return self.model(part, strength)
 
     def _unrest(self, part: Tensor, painted: Tensor, strength: float, random: np.random.Generator) -> Tensor:
         """How much the painting changes when its photo is moved and noised, relative to its contrast."""
@@ -207,7 +213,7 @@ class Learner:
         top, left = STABLE_SHIFT + down, STABLE_SHIFT + across
         moved = padded(part, STABLE_SHIFT, "reflect")[:, :, top : top + height, left : left + width]
         noise = random.normal(0, STABLE_NOISE, tuple(moved.shape)).astype(np.float32)
-        again = self.model(moved + torch.from_numpy(noise).to(self.device), strength)
+        again = self.paint(moved + torch.from_numpy(noise).to(self.device), strength)
         # Place (i, j) of the second painting shows what (i + down, j + across) of the first one shows.
         rows = slice(max(0, down), height + min(0, down)), slice(max(0, -down), height + min(0, -down))
         columns = (

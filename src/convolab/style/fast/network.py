@@ -98,6 +98,9 @@ class Norm(nn.Module):
     def forward(self, x: Tensor, strength: float, relu: bool, statistics: Statistics | None = None) -> Tensor:
         """(N, C, H, W) to the same shape. ``statistics`` of a whole picture are used for a part of it."""
         scale, shift = self.at(strength)
+        if statistics is None and x.dtype is torch.bfloat16 and len(x) == 1 and torch.is_grad_enabled():
+            y = functional.batch_norm(x, None, None, scale, shift, True, 0.0, EPSILON)
+            return y.relu_() if relu else y
         if statistics is None:
             return _Normalize.apply(x, scale, shift, relu)
         factor = scale * (statistics.variance + EPSILON).rsqrt()
