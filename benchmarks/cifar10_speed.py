@@ -4,7 +4,8 @@ Ours: the recipes `cifar10/1-minute`, `5-minutes`, `10-minutes` as any user gets
 same clock (training alone; evaluation does not count): the convolutional network of Model Builder with the
 usual settings, the network and settings of PyTorch's CIFAR-10 tutorial, and airbench94's network and recipe
 (Jordan, 2024), written down here in plain PyTorch, fp32, NCHW. Accuracy on the whole test set, single view;
-beside it the mean over the picture and its mirror image.
+beside it the mean over the picture and its mirror image. Where the learning rate stays as it is, one training
+is looked at after each of the budgets.
 
     python benchmarks/cifar10_speed.py [--minutes 1 5 10] [--seeds 3] [--peer-seeds 1] [--only ours …]
 
@@ -22,7 +23,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +36,7 @@ from convolab.networks.modules import whiten
 from convolab.training import Normalize, Training, TrainingSettings
 from convolab.training.data import images_tensor, labels_tensor
 from convolab.training.device import use_all_cores
-from machine import RESULTS, report
+from machine import RESULTS, machine, report
 
 MUST = {1: 0.87, 5: 0.92, 10: 0.93}
 RECIPES = {1: "cifar10/1-minute", 5: "cifar10/5-minutes", 10: "cifar10/10-minutes"}
@@ -55,6 +56,11 @@ class Outcome:
     """Seconds of training until test accuracies were first seen."""
     gflops: float
     """Of its convolutions and matrices, forward and backward, per second of training."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+
+Outcomes = dict[int, Outcome]
+"""By minutes."""
 
 
 @torch.no_grad()
@@ -88,13 +94,46 @@ def with_the_lab(
     reached: dict[str, float | None] = {percent(level): None for level in levels}
     for event in training.events():
         if event.kind == "evaluated":
-            for level in levels:
-                if event.test_accuracy >= level and reached[percent(level)] is None:
-                    reached[percent(level)] = round(event.seconds, 1)
+            note(reached, event.test_accuracy, event.seconds)
     single, both = tested(training.model, *test_set(data, settings.normalization))
     position = training.position
     speed = 6 * network.multiply_adds * position.examples / position.seconds / 1e9
-    return Outcome(single, both, position.examples, position.seconds, reached, speed)
+    assert training.precision is not None
+    kind = training.precision.name
+    return Outcome(single, both, position.examples, position.seconds, reached, speed, kind)
+
+
+def with_the_lab_once(data: Dataset, name: str, minutes: Sequence[int], seed: int) -> Outcomes:
+    """One training of the lab at a constant learning rate, looked at after each of so many minutes."""
+    usual = PRESETS[name].settings_for(data.input_shape)
+    settings = TrainingSettings(**{**usual, "budget": 60 * max(minutes), "seed": seed, "device": "cpu"})
+    assert settings.schedule == "constant"
+    network = preset(name, data.input_shape, 10)
+    training = Training(network, data, settings)
+    test = test_set(data, settings.normalization)
+    reached: dict[str, float | None] = {percent(level): None for level in LEVELS}
+    found: Outcomes = {}
+    for event in training.events():
+        if event.kind == "evaluated":
+            note(reached, event.test_accuracy, event.seconds)
+        position = training.position
+        for mark in minutes:
+            if mark not in found and position.seconds >= 60 * mark:
+                single, both = tested(training.model, *test)
+                speed = 6 * network.multiply_adds * position.examples / position.seconds / 1e9
+                assert training.precision is not None
+                kind = training.precision.name
+                found[mark] = Outcome(
+                    single, both, position.examples, position.seconds, dict(reached), speed, kind
+                )
+    return found
+
+
+def note(reached: dict[str, float | None], accuracy: float, seconds: float) -> None:
+    """Write down which levels were reached for the first time."""
+    for level, known in reached.items():
+        if known is None and accuracy >= float(level.rstrip("%")) / 100:
+            reached[level] = round(seconds, 1)
 
 
 def percent(share: float) -> str:
@@ -121,7 +160,7 @@ class TutorialNet(nn.Module):
         return self.fc3(x)
 
 
-def tutorial(data: Dataset, minutes: float, seed: int) -> Outcome:
+def tutorial(data: Dataset, minutes: Sequence[int], seed: int) -> Outcomes:
     """Batches of 4, SGD with learning rate 0.001 and momentum 0.9, pixels from -1 to 1."""
     torch.manual_seed(seed)
     model = TutorialNet()
@@ -189,7 +228,7 @@ class AirNet(nn.Module):
         return self.head(F.max_pool2d(x, 3).flatten(1)) / 9
 
 
-def airbench(data: Dataset, minutes: float, seed: int) -> Outcome:
+def airbench(data: Dataset, minutes: int, seed: int) -> Outcomes:
     """Batches of 1024, Nesterov, triangular schedule, alternating flip, shifts by 2, label smoothing 0.2."""
     torch.manual_seed(seed)
     mean = torch.tensor((0.4914, 0.4822, 0.4465)).view(1, 3, 1, 1)
@@ -246,31 +285,34 @@ def airbench(data: Dataset, minutes: float, seed: int) -> Outcome:
 
     macs = 24 * 12 * 31**2 + 64 * 24 * 9 * 31**2 + 64 * 64 * 9 * 15**2
     macs += 256 * 64 * 9 * 15**2 + 256 * 256 * 9 * 7**2 + 256 * 256 * 9 * 7**2 + 256 * 256 * 9 * 3**2
-    return timed(model, step, minutes, (test, labels_tensor(data.test_labels)), multiply_adds=macs)
+    return timed(model, step, [minutes], (test, labels_tensor(data.test_labels)), multiply_adds=macs)
 
 
 def timed(
     model: nn.Module,
     step: Callable[[float], int],
-    minutes: float,
+    minutes: Sequence[int],
     test: tuple[Tensor, Tensor],
     multiply_adds: int,
-) -> Outcome:
-    """Steps until the time is over, measured now and then beside the clock."""
-    budget, seconds, examples, due = 60 * minutes, 0.0, 0, 3.0
-    reached: dict[str, float | None] = {f"{level:.0%}": None for level in LEVELS}
+) -> Outcomes:
+    """Steps until the time is over, measured now and then and after each budget, beside the clock."""
+    budget, seconds, examples, due = 60 * max(minutes), 0.0, 0, 3.0
+    reached: dict[str, float | None] = {percent(level): None for level in LEVELS}
+    found: Outcomes = {}
     while seconds < budget:
         tick = time.perf_counter()
         examples += step(seconds / budget)
         seconds += time.perf_counter() - tick
         if seconds >= due:
             due = seconds * 1.25 + 2
-            accuracy, _ = tested(model, *test)
-            for level in LEVELS:
-                if accuracy >= level and reached[f"{level:.0%}"] is None:
-                    reached[f"{level:.0%}"] = round(seconds, 1)
-    single, both = tested(model, *test)
-    return Outcome(single, both, examples, seconds, reached, 6 * multiply_adds * examples / seconds / 1e9)
+            note(reached, tested(model, *test)[0], seconds)
+        for mark in minutes:
+            if mark not in found and seconds >= 60 * mark:
+                single, both = tested(model, *test)
+                note(reached, single, seconds)
+                speed = 6 * multiply_adds * examples / seconds / 1e9
+                found[mark] = Outcome(single, both, examples, seconds, dict(reached), speed)
+    return found
 
 
 def main() -> None:
@@ -282,12 +324,17 @@ def main() -> None:
     options = parser.parse_args()
     use_all_cores()
     data = load("cifar10")
-    peak = convolution_speed("cpu", 3.0)
-    entries: dict[str, Callable[[int, int], Outcome]] = {
-        "ours": lambda minutes, seed: with_the_lab(data, RECIPES[minutes], minutes, seed),
-        "preset": lambda minutes, seed: with_the_lab(data, "convolutional", minutes, seed),
-        "tutorial": lambda minutes, seed: tutorial(data, minutes, seed),
-        "airbench": lambda minutes, seed: airbench(data, minutes, seed),
+    peaks = {kind: convolution_speed("cpu", 3.0, kind) for kind in ("fp32", "bf16")}
+    minutes: list[int] = options.minutes
+
+    def each(one: Callable[[int, int], Outcome], seed: int) -> Outcomes:
+        return {budget: one(budget, seed) for budget in minutes}
+
+    entries: dict[str, Callable[[int], Outcomes]] = {
+        "ours": lambda seed: each(lambda m, s: with_the_lab(data, RECIPES[m], m, s), seed),
+        "preset": lambda seed: with_the_lab_once(data, "convolutional", minutes, seed),
+        "tutorial": lambda seed: tutorial(data, minutes, seed),
+        "airbench": lambda seed: each(lambda m, s: airbench(data, m, s)[m], seed),
     }
     names = {
         "ours": "ours",
@@ -297,33 +344,39 @@ def main() -> None:
     }
     path = RESULTS / "cifar10_speed.json"
     rows: list[dict[str, Any]] = json.loads(path.read_text())["rows"] if path.exists() else []
-    for minutes in options.minutes:
-        for key in options.only or entries:
-            found = []
-            for seed in range(options.seeds if key == "ours" else options.peer_seeds):
-                one = entries[key](minutes, seed)
-                print(f"{minutes} min, {names[key]}, seed {seed}: {one}", flush=True)
-                found.append(one)
-            what = f"ours: {RECIPES[minutes]}" if key == "ours" else names[key]
-            rows = [row for row in rows if (row["minutes"], row["what"]) != (minutes, what)]
-            mean = statistics.mean(one.accuracy for one in found)
+    about = machine()
+    for key in options.only or entries:
+        found: list[Outcomes] = []
+        for seed in range(options.seeds if key == "ours" else options.peer_seeds):
+            found.append(entries[key](seed))
+            for budget, one in found[-1].items():
+                print(f"{budget} min, {names[key]}, seed {seed}: {one}", flush=True)
+        for budget in minutes:
+            ones = [outcomes[budget] for outcomes in found]
+            precision = ones[0].precision
+            what = f"ours: {RECIPES[budget]}" if key == "ours" else names[key]
+            rows = [row for row in rows if (row["minutes"], row["what"]) != (budget, what)]
+            mean = statistics.mean(one.accuracy for one in ones)
+            speed = statistics.mean(one.gflops for one in ones)
             rows.append(
                 {
-                    "minutes": minutes,
+                    "minutes": budget,
                     "what": what,
                     "test accuracy": mean,
-                    "must": MUST[minutes] if key == "ours" else None,
-                    "holds": mean >= MUST[minutes] if key == "ours" else None,
-                    "with mirror image": statistics.mean(one.mirrored for one in found),
-                    "GFLOP/s": statistics.mean(one.gflops for one in found),
-                    "share of peak": statistics.mean(one.gflops for one in found) / peak,
-                    "examples": round(statistics.mean(one.examples for one in found)),
-                    "single runs": [round(one.accuracy, 4) for one in found],
-                    "seconds to": found[0].reached,
+                    "must": MUST[budget] if key == "ours" else None,
+                    "holds": mean >= MUST[budget] if key == "ours" else None,
+                    "with mirror image": statistics.mean(one.mirrored for one in ones),
+                    "precision": precision,
+                    "GFLOP/s": speed,
+                    "share of peak": speed / peaks[precision],
+                    "examples": round(statistics.mean(one.examples for one in ones)),
+                    "single runs": [round(one.accuracy, 4) for one in ones],
+                    "seconds to": [one.reached for one in ones],
+                    "on": f"{about['processor']}, bf16: {about['bf16']}, {about['date']}",
                 }
             )
     rows.sort(key=lambda row: (row["minutes"], -row["test accuracy"]))
-    report("cifar10_speed", rows, peak_gflops=round(peak, 1))
+    report("cifar10_speed", rows, peak_gflops={kind: round(peak, 1) for kind, peak in peaks.items()})
 
 
 if __name__ == "__main__":

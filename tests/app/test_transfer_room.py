@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
 from PIL import Image
 
-from convolab.app.transfer import library, presets, saving, starting
+from convolab.app.transfer import library, networks, presets, saving, starting
+from convolab.app.transfer.room import Room
 from convolab.app.transfer.state import Wanted, from_query, of_spec, to_query
 from convolab.errors import DataError, RunError, SettingsError
 from convolab.style.events import Iterate, WeightsChanged
@@ -213,14 +218,145 @@ def test_a_grid_has_a_transfer_for_each_w_and_each_set_of_layers() -> None:
     _, halves = starting.grid(wanted, "rebuild", "", 64, 5)
     weights = [TransferFolder(run_id).spec().settings.weight for run_id in halves]
     assert weights == [0.0] * 3 + [1.0] * 3
+    for run_id in halves:  # the layers of the other half are not there
+        settings = TransferFolder(run_id).spec().settings
+        assert (settings.style_names if settings.weight == 0 else settings.content_names) == ()
     for text, said in (
         ("", "at least one W"),
         ("2", "between 0 and 1, not 2"),
-        ("a", "numbers"),
+        ("-0.1", "between 0 and 1, not -0.1"),
+        ("nan", "between 0 and 1, not nan"),
+        ("a", "Each W is a number, with commas between them, not 'a'"),
         ("0.1," * 20, "60"),
     ):
         with pytest.raises(SettingsError, match=said):
             starting.grid(wanted, "style layers", text.rstrip(","), 64, 5)
+
+
+def test_a_grid_of_content_layers_goes_from_shallow_to_deep() -> None:
+    key = library.bring(png(), "photo.png")["key"]
+    wanted = Wanted(key, (key,)).changed_settings(style_layers="relu1_1,relu2_1,relu3_1")
+    _, made = starting.grid(wanted, "content layers", "0.3", 64, 5)
+    specs = [TransferFolder(run_id).spec() for run_id in made]
+    assert [spec.settings.content_layer for spec in specs] == ["relu1_1", "relu2_1", "relu3_1"]
+    assert {spec.settings.style_layers for spec in specs} == {"relu1_1,relu2_1,relu3_1"}
+    assert [(spec.cell.row_title, spec.cell.column_title) for spec in specs if spec.cell] == [
+        ("W = 0.3", layer) for layer in ("relu1_1", "relu2_1", "relu3_1")
+    ]
+
+
+def test_a_grid_may_have_w_0_alone() -> None:
+    key = library.bring(png(), "photo.png")["key"]
+    wanted = Wanted(key, (key,)).changed_settings(style_layers="relu1_1,relu2_1")
+    _, made = starting.grid(wanted, "style layers", "0", 64, 5)
+    assert [TransferFolder(run_id).spec().settings.weight for run_id in made] == [0.0, 0.0]
+    none = wanted.changed_settings(weight=0, style_layers="")
+    with pytest.raises(SettingsError, match="ithout style layers W must be 0"):
+        starting.grid(none, "content layers", "0.5", 64, 5)
+
+
+def test_one_half_is_rebuilt_without_the_layers_of_the_other() -> None:
+    key = library.bring(png(), "photo.png")["key"]
+    wanted = Wanted(key, (key,)).changed_settings(style_weights="1,2,3,4,5")
+    content = TransferFolder(starting.rebuild(wanted, "content")).spec().settings
+    style = TransferFolder(starting.rebuild(wanted, "style")).spec().settings
+    assert (content.weight, content.style_layers, content.style_weights) == (0.0, "", "")
+    assert (style.weight, style.content_layer) == (1.0, "")
+    assert style.style_layers == wanted.settings.style_layers
+    assert style.style_weights == "1,2,3,4,5"
+
+
+@pytest.mark.parametrize("half", ["content", "style"])
+def test_beside_a_rebuilt_half_the_room_says_that_something_else_is_chosen(half: starting.Half) -> None:
+    key = library.bring(png(), "photo.png")["key"]
+    wanted = Wanted(key, (key,))
+    room, _ = a_room(replace(wanted, job=starting.rebuild(wanted, half)))
+    assert room.differs()
+    room, _ = a_room(replace(wanted, job=starting.paint(wanted)))
+    assert not room.differs()
+    room, _ = a_room(room.wanted.changed_settings(weight=0.9))  # taken over while it is painted
+    assert not room.differs()
+
+
+class Heard:
+    """A widget that remembers what it was sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+
+    def send(self, content: dict[str, Any]) -> None:
+        self.sent.append(content)
+
+
+def a_room(wanted: Wanted | None = None) -> tuple[Room, Heard]:
+    room, stage = Room(wanted or Wanted(), lambda _: None), Heard()
+    room.stage = stage  # type: ignore[assignment]
+    return room, stage
+
+
+def until_done(coroutine: Any) -> None:
+    """In a thread of its own: this one may have an event loop already."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, coroutine).result()
+
+
+def test_a_preset_is_pressed() -> None:
+    room, stage = a_room(Wanted().changed_settings(size=200, seed=3))
+    until_done(room.heard_weight({"preset": "strokes"}))
+    assert presets.chosen(room.wanted.settings) == "strokes"
+    assert (room.wanted.settings.size, room.wanted.settings.seed) == (200, 3)
+    assert stage.sent == []
+    until_done(room.heard_weight({"preset": "nonsense"}))
+    assert "no preset" in stage.sent[-1]["error"]
+    own = TransferSettings(network="run:abc", content_layer="conv1", style_layers="", weight=0)
+    room, stage = a_room(replace(Wanted(), settings=own))
+    until_done(room.heard_weight({"preset": "strong"}))
+    assert "ithout style layers W must be 0" in stage.sent[-1]["error"]
+
+
+def test_a_w_that_the_layers_do_not_allow_is_a_sentence() -> None:
+    room, stage = a_room(Wanted().changed_settings(weight=0, style_layers=""))
+    until_done(room.heard_weight({"weight": 0.5}))
+    assert "ithout style layers W must be 0" in stage.sent[-1]["error"]
+    assert room.wanted.settings.weight == 0
+
+
+@pytest.mark.parametrize(
+    "painted",
+    [
+        {"settings": {}, "facts": {"keys": "x"}},
+        {"settings": {}, "facts": {"keys": {}, "styles": 5}},
+        {"settings": {}, "facts": "x"},
+        {"settings": "x", "facts": {}},
+        {},
+        "x",
+    ],
+)
+def test_damaged_facts_in_a_picture_are_a_sentence(painted: Any) -> None:
+    room, stage = a_room()
+    until_done(room.heard_pictures({"painted": painted}))
+    assert stage.sent == [
+        {"error": "What this picture says of its settings is damaged; choose them by hand."}
+    ]
+    assert room.wanted == Wanted()
+
+
+def test_without_weights_and_network_the_room_says_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failed:
+        finished, sentence, fraction = True, "", None
+        error = "The weights of VGG-16 could not be fetched. Tried: nobody."
+
+    monkeypatch.setattr(networks, "is_here", lambda network: False)
+    monkeypatch.setattr(networks, "fetch", lambda network: Failed())
+    room, stage = a_room()
+    until_done(room.heard_stage({"do": "paint"}))
+    assert stage.sent[-1]["error"] == (
+        f"{Failed.error} Or train a network in the room Build: it can serve as feature network."
+    )
+    own = [("vgg-16", "VGG-16"), ("run:abc", "Mine")]
+    monkeypatch.setattr(networks, "choices", lambda: own)
+    until_done(room.heard_stage({"do": "paint"}))
+    assert stage.sent[-1]["error"].endswith("as feature network, above.")
 
 
 def test_presets_change_what_they_say_and_are_recognised() -> None:

@@ -291,6 +291,8 @@ def test_the_three_questions_about_filters(room: Page, lab: Lab) -> None:
             padding in answer or lab_view.get_by_text(f"the same with padding {padding}", exact=False).count()
         )
     assert lab_view.get_by_role("img", name=re.compile("^the border.*zeros: 0: ")).is_visible()
+    # Each of three pictures with each padding, with what its filter changed.
+    assert lab_view.locator("img.cs-difference").count() == 9
     assert room.evaluate(script("nameless")) == []
     assert room.evaluate(script("contrast")) == []
     screenshot(room, "fast-filters-repeat", full_page=True)
@@ -393,6 +395,9 @@ def test_learn_a_style_rename_export_import(room: Page, lab: Lab, tmp_path: Path
     room.wait_for_function("() => /job=style-/.test(location.search)")
     learn.locator(".cs-preview[alt^='The same photos'][src]").wait_for()
     learn.locator(".cs-curves canvas").wait_for()
+    said = f"Learns from 5 photos: {photos}. More photos make it better."
+    assert learn.locator(".cs-photos-from").inner_text() == said
+    assert learn.get_by_text("Photos it does not learn from, and how it paints them").is_visible()
     screenshot(room, "fast-learn-working")
     room.reload()
     learn.get_by_role("button", name="Pause", exact=True).click()

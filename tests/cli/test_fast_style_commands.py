@@ -16,6 +16,7 @@ from convolab.cli import main
 from convolab.style.fast import library
 from convolab.style.fast.files import Card, Style
 from convolab.style.fast.network import TransformNetwork
+from convolab.style.fast.settings import LearnSettings
 
 TINY = "c3s1-4,d8,R8,U4,c3s1-3"
 
@@ -109,6 +110,124 @@ def test_folders_become_folders_and_one_odd_file_stops_nothing(
         assert names == ["a.png", "c.png", "deep/b.jpg"]
 
 
+@pytest.mark.parametrize(
+    ("inputs", "options"),
+    [
+        (["photo.png"], ["-o", "."]),
+        (["photo.png"], ["-o", "photo.png"]),
+        (["photo.png", "x/a.png"], ["-o", "x"]),
+        (["x"], ["-o", "x"]),
+        (["x/a.png", "x/a-1.png"], ["-o", "x/a.png"]),
+        (["y/a.png", "x/a-1.png"], ["-o", "x", "--each"]),
+        (["x/a-1.png"], ["-o", "x/a.png", "--each"]),
+    ],
+)
+def test_originals_are_never_written_over(
+    photo: Path,
+    tmp_path: Path,
+    inputs: list[str],
+    options: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("x/a.png", "x/a-1.png", "y/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.open(photo).save(tmp_path / name)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+    assert main(["stylize", *inputs, "-s", "wave", *options]) == 2
+    said = capfd.readouterr().err
+    assert "would be written over the original" in said or "several pictures need a folder" in said
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.png")} == before
+
+
+def test_results_are_never_written_over_each_other(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("x/a.png", "y/a.png", "y/a.bmp", "y/a-1.png", "y/b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.open(photo).save(tmp_path / name)
+    for inputs, options in (
+        (["x/a.png", "y/a.png"], []),
+        (["y"], []),
+        (["y/a.png", "y/a-1.png"], ["--each"]),
+    ):
+        assert main(["stylize", *inputs, "-s", "wave", "-o", "out", *options]) == 2
+        assert "would both become out/a" in capfd.readouterr().err
+        assert not (tmp_path / "out").exists()
+    # The same file twice is one, and what an earlier call made is made anew.
+    for _ in range(2):
+        assert main(["stylize", "y/b.png", "y/b.png", "-s", "wave", "-o", "out", "--json"]) == 0
+        assert len(last_object(capfd.readouterr().out)["outputs"]) == 1
+
+
+def test_several_filters_kept_colours_and_half_a_strength_are_those_of_the_library(
+    photo: Path, tmp_path: Path
+) -> None:
+    from convolab.style.fast.stylizing import stylize
+
+    out = tmp_path / "out.png"
+    options = ["--then", "scream", "--then", "wave", "--preserve-color", "--strength", "0.5"]
+    assert main(["stylize", str(photo), "-s", "wave", "-o", str(out), *options]) == 0
+    same = stylize(photo, "wave", 0.5, then=["scream", "wave"], preserve_color=True)
+    assert Image.open(out).tobytes() == same.tobytes()
+    for other in (options[:-2], options[2:], [*options[:4], *options[5:]]):  # each of them counts
+        assert main(["stylize", str(photo), "-s", "wave", "-o", str(out), *other]) == 0
+        assert Image.open(out).tobytes() != same.tobytes()
+
+
+def film(path: Path, frames: int = 6) -> Path:
+    import av
+
+    with av.open(str(path), "w") as out:
+        stream: Any = out.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")
+        for packet in [*(one for _ in range(frames) for one in stream.encode(picture)), *stream.encode()]:
+            out.mux(packet)
+    return path
+
+
+def test_a_video_is_painted_from_the_command_line(
+    tmp_path: Path, photo: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source, out = film(tmp_path / "film.avi"), tmp_path / "out"
+    assert main(["stylize", str(source), str(photo), "-s", "wave", "-o", str(out), "--json"]) == 0
+    figures = last_object(capfd.readouterr().out)["outputs"]
+    assert [Path(one["output"]).name for one in figures] == ["film.mp4", "photo.png"]
+    assert (figures[0]["frames"], figures[0]["size"], figures[0]["rate"]) == (6, [64, 48], 10)
+    assert figures[0]["sound"] == "The video has no sound."
+    assert figures[0]["flicker"] is not None
+    assert main(["stylize", str(source), "-s", "wave", "-o", str(tmp_path / "x.mov"), "--size", "32"]) == 0
+    assert "6 frames of 32×24" in capfd.readouterr().out
+
+
+def test_every_picture_on_the_way_is_for_pictures_in_files(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = film(tmp_path / "film.avi")
+    assert main(["stylize", str(source), str(photo), "-s", "wave", "-o", str(tmp_path / "o"), "--each"]) == 2
+    assert "--each is for pictures; paint the video film.avi without it." in capfd.readouterr().err
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(photo.read_bytes())))
+    assert main(["stylize", "-", "-s", "wave", "-o", str(tmp_path / "x.png"), "--each"]) == 2
+    assert "--each needs names to number" in capfd.readouterr().err
+
+
+def test_standard_input_to_a_file_with_figures(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(photo.read_bytes())))
+    target = tmp_path / "out.png"
+    assert main(["stylize", "-", "-s", "wave", "-o", str(target), "--size", "48", "--json"]) == 0
+    (figures,) = last_object(capfd.readouterr().out)["outputs"]
+    assert (figures["input"], figures["output"], figures["size"]) == ("-", str(target), [48, 32])
+    assert figures["seconds"] > 0
+    assert Image.open(target).size == (48, 32)
+    assert main(["stylize", "-", "-s", "wave", "-o", "-", "--json"]) == 2
+    assert "choose a file for one of them" in capfd.readouterr().err
+
+
 def test_standard_input_to_standard_output(
     photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
@@ -197,6 +316,25 @@ def test_a_style_is_learned_and_painted_with(
         main(["learn-style", "--resume", found["job"][:9]]) == 0
     )  # it is finished: nothing is learned again
     assert library.find_style("my-photo").card == card
+
+
+@pytest.mark.usefixtures("_tiny")
+def test_a_named_size_is_learned_from_a_folder_and_few_photos_are_said(
+    photo: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    album = tmp_path / "album"
+    (album / "deep").mkdir(parents=True)
+    for seed in range(5):
+        pixels = np.random.default_rng(seed).integers(0, 256, (8, 9, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((72, 64)).save(album / "deep" / f"{seed}.jpg")
+    options = ["--architecture", "small", "--content-layer", "relu1_2", "--style-layers", "relu1_1"]
+    options += ["--crop", "32", "--steps", "2", "--photos", str(album), "--precision", "fp32"]
+    assert main(["learn-style", str(photo), *options]) == 0
+    said = " ".join(capfd.readouterr().out.split())
+    assert f"4 photos ({album}; more photos make it better: --photos FOLDER)" in said
+    card = library.find_style("photo").card
+    assert (card.size, card.steps, card.photos) == ("small", 2, f"4 of {album}")
+    assert card.settings["learning_rate"] == LearnSettings().learning_rate  # whole, not the changes alone
 
 
 @pytest.mark.parametrize(

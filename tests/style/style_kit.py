@@ -8,12 +8,14 @@ from PIL import Image
 from torch import nn
 
 from convolab.datasets import Dataset
-from convolab.style.features import Convolution, FeatureNetwork, Padding
+from convolab.style.features import Convolution, FeatureNetwork, Padding, Pooling
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 
 
-def tiny_network(*, padding: Padding = "zero", double: bool = False, maps: int = 6) -> FeatureNetwork:
+def tiny_network(
+    *, padding: Padding = "zero", double: bool = False, maps: int = 6, pooling: Pooling = "average"
+) -> FeatureNetwork:
     """Five 3×3 convolutions in three blocks, as VGG's first, with few maps."""
     generator = torch.Generator().manual_seed(1)
     steps: list[tuple[str, nn.Module]] = []
@@ -27,7 +29,7 @@ def tiny_network(*, padding: Padding = "zero", double: bool = False, maps: int =
             steps.append((f"conv{block}_{i}", Convolution(weight, bias, border=border)))
             steps.append((f"relu{block}_{i}", nn.ReLU()))
             inputs = outputs
-        steps.append((f"pool{block}", nn.AvgPool2d(2, 2)))
+        steps.append((f"pool{block}", nn.AvgPool2d(2, 2) if pooling == "average" else nn.MaxPool2d(2, 2)))
     network = FeatureNetwork("tiny", steps, factors=(1 / 64,) * 3, means=(124.0, 117.0, 104.0))
     if double:
         for _, module in network.steps:

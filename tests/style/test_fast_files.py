@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import io
 import json
 import pickle
 import struct
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -20,6 +22,7 @@ from convolab.errors import NetworkError
 from convolab.style.fast import library
 from convolab.style.fast.files import KIND, Card, load_style, read_card, save_style, thumbnail
 from convolab.style.fast.network import TransformNetwork
+from convolab.style.fast.settings import LearnSettings
 from convolab.training.files import write_tensors
 
 
@@ -37,9 +40,44 @@ def test_a_style_comes_back_as_it_was_but_for_half_precision(tmp_path: Path) -> 
         assert torch.equal(found.network.state_dict()[name], weight.half().float())
     small = card.picture()
     assert small is not None
-    assert small.size == (160, 120)
+    assert small.size == (320, 240)
     numbers = sum(p.numel() for p in style.network.parameters())
-    assert (tmp_path / "a.safetensors").stat().st_size < 2 * numbers + 12_000
+    assert (tmp_path / "a.safetensors").stat().st_size < 2 * numbers + 36_000
+
+
+def _benchmark(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A module of the folder ``benchmarks``."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    return importlib.import_module(name)
+
+
+def test_what_is_learned_on_from_its_own_weights_has_the_figures_of_all_learning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shipped_styles = _benchmark("shipped_styles", monkeypatch)
+    old = Card(
+        title="Wave", architecture="small", steps=400, examples=400, seconds=190.04, machine="A, 2 cores",
+        started_with="starry-night-small", total=2.0, settings={"steps": 400, "start": "starry-night-small"},
+    )  # fmt: skip
+    new = Card(
+        title="Wave", architecture="small", steps=500, examples=510, seconds=60.5, machine="A, 2 cores",
+        started_with="great-wave-small", total=1.5, thumbnail="abc",
+        settings={"architecture": "small", "steps": 500, "start": "great-wave-small", "weight": 0.7},
+    )  # fmt: skip
+    card = shipped_styles.continued(old, new)
+    assert (card.steps, card.examples, card.seconds) == (900, 910, 250.5)
+    assert (card.started_with, card.machine) == ("starry-night-small", "A, 2 cores")
+    assert (card.total, card.thumbnail) == (1.5, "abc")
+    whole = LearnSettings(architecture="small", steps=500, start="starry-night-small", weight=0.7)
+    assert card.settings == whole.model_dump()
+    third = shipped_styles.continued(card, new.model_copy(update={"machine": "B"}))
+    assert (third.steps, third.machine) == (1400, "A, 2 cores / B")
+    first = old.model_copy(update={"started_with": ""})
+    assert shipped_styles.continued(first, new).settings["start"] == "none"
+    mosaic = shipped_styles.PAINTINGS["mosaic"]
+    picture = shipped_styles.pictured(new, mosaic).picture()
+    assert picture is not None
+    assert picture.size == (320, 320)
 
 
 class _Trap:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +17,7 @@ from PIL import Image
 from style_kit import image, stripes, tiny_network
 
 from convolab.errors import DataError, RunError
+from convolab.runs import Queue
 from convolab.runs.kinds import all_jobs, execute_job, folder_of
 from convolab.style.fast import job as job_module
 from convolab.style.fast import learning as learning_module
@@ -20,6 +27,7 @@ from convolab.style.fast.job import create_learning, execute_learning
 from convolab.style.fast.job_folder import LearnFolder, LearnSpec
 from convolab.style.fast.learning import Learning
 from convolab.style.fast.settings import LearnSettings
+from convolab.style.weights import fetch_weights
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +122,84 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     list(straight.events())
     assert straight.finished is not None
     assert end.total == pytest.approx(straight.finished.total, rel=1e-6)
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from fast_kit import tiny_learning
+from convolab.style.fast import job, learning
+job._learning = lambda folder, spec, control: tiny_learning(
+    spec.settings, control=control, checkpoint_path=folder.checkpoint_path, checkpoint_every=0
+)
+def kill(event):
+    if event.kind == "step" and event.step == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+job.execute_learning(sys.argv[2], kill)
+"""
+
+
+def test_a_process_that_is_really_killed_loses_nothing(tmp_path: Path) -> None:
+    folder = new(tmp_path)
+    child = [sys.executable, "-c", KILLED, str(Path(__file__).parent), folder.run_id]
+    done = subprocess.run(child, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert folder.written_state().state == "running"
+    assert not folder.held()
+    assert folder.state().state == "interrupted"
+    seen: list[LearnEvent] = []
+    end = execute_learning(folder.run_id, seen.append)
+    assert [event.step for event in seen if isinstance(event, LearnRecovered)] == [4]
+    straight = tiny_learning()
+    list(straight.events())
+    assert end is not None
+    assert straight.finished is not None
+    assert end.total == pytest.approx(straight.finished.total, rel=1e-6)
+    kept = library.get_style(end.name).network.state_dict()
+    for name, weight in straight.average.state_dict().items():
+        assert torch.equal(kept[name], weight.half().float())
+
+
+@pytest.mark.data
+def test_a_worker_of_the_queue_that_is_killed_is_replaced_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    try:
+        fetch_weights("vgg-16")
+    except DataError as error:
+        pytest.skip(f"VGG-16 cannot be had here: {error}")
+    monkeypatch.setenv("CONVOLAB_CHECKPOINT_SECONDS", "0.05")
+    (tmp_path / "album").mkdir()
+    for seed in range(4):
+        image(seed, 60, 48).save(tmp_path / "album" / f"{seed}.png")
+    stripes().save(tmp_path / "stripes.png")
+    settings = SETTINGS.changed(steps=100_000, content_layer="relu1_2", style_layers="relu1_1")
+    folder = LearnFolder(create_learning(tmp_path / "stripes.png", settings, photos=tmp_path / "album"))
+
+    def entries(kind: str) -> list[dict[str, object]]:
+        return [entry for entry in folder.entries()[0] if entry["kind"] == kind]
+
+    def until(condition: Callable[[], object], what: str) -> None:
+        end = time.monotonic() + 120
+        while not condition():
+            assert time.monotonic() < end, f"waited in vain for {what}: {folder.state()}"
+            time.sleep(0.05)
+
+    with Queue() as queue:
+        queue.submit(folder.run_id)
+        until(lambda: entries("saved") and entries("step"), "a saved state")
+        worker = folder.written_state().pid
+        assert worker
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: len(entries("started")) == 2, "the next worker")
+        resumed = entries("started")[1]["step"]
+        assert isinstance(resumed, int)
+        assert resumed > 0
+        assert f"after {resumed:,} steps" in str(entries("recovered")[0]["message"])
+        assert folder.written_state().pid != worker
+        queue.stop(folder.run_id)
+        until(lambda: entries("finished"), "its end")
+    assert library.find_style(str(entries("finished")[0]["name"])).card.steps >= resumed
 
 
 def test_paused_and_released_it_waits_for_its_next_worker(tmp_path: Path) -> None:

@@ -22,11 +22,12 @@ from convolab.style.fast.events import (
     LearnEvent,
     LearnFinished,
     LearnPreview,
+    LearnStarted,
     LearnStep,
     learn_event_from_dict,
 )
 from convolab.style.fast.learning import Learning
-from convolab.style.fast.photo_sources import gather
+from convolab.style.fast.photo_sources import Gathered, gather
 from convolab.style.fast.photos import Ahead, Parts, split
 from convolab.style.pictures import to_tensor
 
@@ -70,7 +71,7 @@ def test_the_style_that_comes_of_it_has_a_card(learned: Learning) -> None:
     style = learned.style()
     card = style.card
     assert (card.title, card.architecture, card.steps) == ("Stripes", SETTINGS.architecture, 150)
-    assert card.settings["steps"] == 150
+    assert card.settings == learned.settings.model_dump()
     assert card.total == pytest.approx(learned.finished.total, abs=1e-5)  # type: ignore[union-attr]
     assert card.picture() is not None
     photo = to_tensor(image(50), 40, 32)
@@ -312,12 +313,57 @@ def test_without_photos_and_without_sources_scenes_are_painted(monkeypatch: pyte
     monkeypatch.setattr(photo_sources, "fetch_photos", nothing)
     monkeypatch.setattr(photo_sources, "SCENES", 1)
     found = gather()
-    assert (len(found.photos), found.few) == (1, True)
+    assert (len(found.photos), found.few, found.painted) == (1, True, True)
     assert "painted" in found.title
 
 
+@pytest.mark.parametrize(
+    ("gathered", "few", "scenes"),
+    [
+        (photos(9), False, False),
+        (replace(photos(4), few=True), True, False),
+        (replace(photos(3), few=True), True, True),  # none could be held out
+        (replace(photos(9), few=True, painted=True), True, True),
+    ],
+)
+def test_it_is_said_whether_more_photos_would_be_better_and_what_previews_show(
+    gathered: Gathered, few: bool, scenes: bool
+) -> None:
+    work = tiny_learning(SETTINGS.changed(steps=1), photos=gathered)
+    begun = next(event for event in work.events() if isinstance(event, LearnStarted))
+    assert (begun.few, begun.scenes, begun.photos_from) == (few, scenes, "a test")
+    assert begun.held_out == len(work.held_out) > 0
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.6])
+def test_in_bf16_paintings_and_slopes_are_those_of_fp32(strength: float) -> None:
+    found: dict[str, tuple[torch.Tensor, dict[str, torch.Tensor]]] = {}
+    for precision in ("fp32", "bf16"):
+        work = tiny_learning()
+        work.features.precision = precision  # type: ignore[assignment]
+        work.model.last.weight.data.mul_(10)
+        part = work.parts.part(3)
+        painted = work.paint(part, strength)
+        total, _ = work.objective(part, strength).total_of(painted)
+        total.backward()
+        slopes = {name: p.grad for name, p in work.model.named_parameters() if p.grad is not None}
+        found[precision] = painted.detach(), slopes
+    (full, slopes), (low, low_slopes) = found["fp32"], found["bf16"]
+    assert full.dtype == low.dtype == torch.float32
+    assert 0 < float((low - full).norm() / full.norm()) < 0.02
+    assert slopes.keys() == low_slopes.keys()
+    whole, low_whole = (torch.cat([s.flatten() for s in one.values()]) for one in (slopes, low_slopes))
+    for name, slope in slopes.items():
+        # A few maps only: rounding does not average out as in networks that are used. Some slopes are zero,
+        # such as that of a shift before another norm.
+        apart = float((low_slopes[name] - slope).norm())
+        assert apart <= 0.25 * float(slope.norm()) + 1e-3 * float(whole.norm()), name
+    assert float(torch.cosine_similarity(whole, low_whole, dim=0)) > 0.99
+
+
 def test_photos_are_held_out_where_there_are_enough() -> None:
-    assert [len(part) for part in split([image(i) for i in range(7)])] == [7, 0]
+    for count, kept in ((3, 0), (4, 1), (7, 1), (8, 2)):
+        assert [len(part) for part in split([image(i) for i in range(count)])] == [count - kept, kept]
     learn, held = split([image(i) for i in range(40)])
     assert (len(learn), len(held)) == (36, 4)
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from convolab import winograd
 from convolab.errors import NetworkError, SettingsError
-from convolab.style.features import PICTURE, Convolution
+from convolab.style.features import PICTURE, Convolution, Pooling
 from convolab.style.loading import from_modules, load_network, vgg
 from convolab.style.vgg import CHANNELS, MEANS, VGGS
 from convolab.winograd import convolution
@@ -38,17 +38,23 @@ def test_vgg_has_the_layers_of_the_paper() -> None:
         assert sum(int(torch.Size(shape).numel()) for shape in shapes) == parameters
 
 
-@pytest.mark.parametrize("pooling", ["average", "max"])
-def test_vgg_against_plain_pytorch(pooling: str) -> None:
-    weights = random_weights("vgg-16")
-    network = vgg("vgg-16", weights, pooling)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("name", "pooling", "wanted"),
+    [
+        ("vgg-16", "average", ["relu1_1", "conv2_2", "pool2", "relu3_3"]),
+        ("vgg-16", "max", ["relu1_1", "conv2_2", "pool2", "relu3_3"]),
+        ("vgg-19", "max", ["relu1_2", "relu3_4", "pool3", "conv4_4", "relu4_4", "relu5_4"]),
+    ],
+)
+def test_vgg_against_plain_pytorch(name: str, pooling: Pooling, wanted: list[str]) -> None:
+    weights = random_weights(name)
+    network = vgg(name, weights, pooling)
     x = picture(0, 35, 46)
-    wanted = ["relu1_1", "conv2_2", "pool2", "relu3_3"]
     found = network(x, wanted)
 
     y = x[:, [2, 1, 0]] * 255 - torch.tensor(MEANS[::-1]).view(1, 3, 1, 1)
     by_hand = {}
-    for layer in VGGS["vgg-16"].layers:
+    for layer in VGGS[name].layers:
         if layer.startswith("conv"):
             y = F.conv2d(y, weights[f"{layer}.weight"], weights[f"{layer}.bias"], padding=1)
         elif layer.startswith("relu"):
@@ -179,6 +185,23 @@ def test_grey_networks_and_blocks_serve_too_and_dense_ones_are_refused() -> None
         from_modules("Dense", dense, (0.0,) * 3, (1.0,) * 3)
     with pytest.raises(SettingsError, match='Did you mean "vgg-16"'):
         load_network("vgg16")
+
+
+def test_in_bf16_the_first_layer_stays_exact_and_all_that_comes_out_is_fp32() -> None:
+    network = tiny_network(maps=16)
+    x = picture(0, 32, 40)
+    exact = network(x, LAYERS)
+    network.precision = "bf16"
+    found = network(x, LAYERS)
+    assert {layer: maps.dtype for layer, maps in found.items()} == dict.fromkeys((*LAYERS, PICTURE), x.dtype)
+    assert torch.equal(found["relu1_1"], exact["relu1_1"])
+    for layer in LAYERS[1:]:
+        error = float((found[layer] - exact[layer]).norm() / exact[layer].norm())
+        assert 1e-5 < error < 0.02  # it was computed with 8 bits of mantissa
+    pixels = x.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(network(pixels, LAYERS)["relu3_1"].square().sum(), pixels)
+    assert slope.dtype is torch.float32
+    assert bool(slope.isfinite().all())
 
 
 def test_channels_of_vgg() -> None:

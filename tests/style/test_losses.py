@@ -126,6 +126,20 @@ def test_slopes_of_each_loss_against_finite_differences(index: int) -> None:
     assert torch.autograd.gradcheck(lambda x: loss.value(loss.measure(x, Region())), features)
 
 
+def test_slopes_of_the_assignments_measures_against_finite_differences() -> None:
+    generator = torch.Generator().manual_seed(6)
+    a, b, c = (torch.rand(1, 3, 4, 5, generator=generator, dtype=torch.float64) for _ in range(3))
+    a.requires_grad_()
+    c.requires_grad_()
+    assert torch.autograd.gradcheck(gram_matrix, a)
+    assert torch.autograd.gradcheck(lambda x: gram_matrix(x[0]), a)
+    assert torch.autograd.gradcheck(content_diff, (a, b))
+    assert torch.autograd.gradcheck(content_diff, (a, c))
+    assert torch.autograd.gradcheck(lambda x, y: style_diff({"one": x}, {"one": y}), (a, b))
+    two = {"one": b, "two": 2 * b}
+    assert torch.autograd.gradcheck(lambda x, y: style_diff({"one": x, "two": y}, two), (a, c))
+
+
 @pytest.mark.parametrize("index", range(6))
 def test_losses_are_zero_at_their_target_and_positive_elsewhere(index: int) -> None:
     generator = torch.Generator().manual_seed(5)

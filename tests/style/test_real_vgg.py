@@ -13,7 +13,7 @@ from convolab.style.features import FeatureNetwork
 from convolab.style.loading import load_network
 from convolab.style.painted import paint
 from convolab.style.settings import TransferSettings
-from convolab.style.transfer import Transfer
+from convolab.style.transferring import Transfer
 from convolab.style.weights import load_weights
 
 pytestmark = pytest.mark.data

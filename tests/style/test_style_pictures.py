@@ -44,7 +44,7 @@ def test_tensors_and_back() -> None:
 
 def test_kinds_of_pictures(tmp_path: Path) -> None:
     plain = image(1)
-    red, green, blue = (np.asarray(plain)[..., i].astype(float) for i in range(3))
+    red = np.asarray(plain)[..., 0].astype(float)
 
     plain.convert("CMYK").save(tmp_path / "cmyk.jpg", quality=100)
     assert abs(np.asarray(read_picture(tmp_path / "cmyk.jpg")).astype(float)[..., 0] - red).mean() < 8
@@ -68,7 +68,6 @@ def test_kinds_of_pictures(tmp_path: Path) -> None:
     assert turned.size == (32, 40)
     upright = np.asarray(plain.rotate(-90, expand=True)).astype(float)
     assert abs(np.asarray(turned).astype(float) - upright).mean() < 10
-    assert green.shape == blue.shape
 
 
 def huge_png(side: int) -> bytes:

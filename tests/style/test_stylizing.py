@@ -165,6 +165,17 @@ def test_bands_are_planned_by_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.allclose(banded, Painter(painter.styles[0][1])(photo), atol=2e-4)
 
 
+def test_too_little_memory_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Painter(tiny_style(1))
+
+    def fails(*_: object) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    monkeypatch.setattr(made, "_paint", fails)
+    with pytest.raises(SettingsError, match=r"^cpu has too little memory .* 60×44; choose a smaller size\.$"):
+        made(picture(2, 44, 60))
+
+
 # ------------------------------------------------------------------ borders and flicker
 
 

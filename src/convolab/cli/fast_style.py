@@ -108,6 +108,7 @@ def stylize(
     """Paint pictures, folders of pictures, or videos in a style that was learned."""
     from convolab.style.fast.batch import Order, outputs_for, stylize_all
     from convolab.style.fast.network import PADDINGS
+    from convolab.style.fast.video_film import is_video
 
     if padding not in PADDINGS:
         raise SettingsError(f'The padding is one of {", ".join(PADDINGS)}, not "{padding}".')
@@ -126,7 +127,11 @@ def stylize(
         return _from_standard_input(inputs, order, output, json)
     if output == "-":
         raise SettingsError("Standard output takes one picture from standard input: convolab stylize - -o -.")
-    jobs = outputs_for([Path(part) for part in inputs], Path(output))
+    steps = repeat + len(order.then) if each else 0
+    jobs = outputs_for([Path(part) for part in inputs], Path(output), steps)
+    videos = [source.name for source, _ in jobs if is_video(source)]
+    if each and videos:
+        raise SettingsError(f"--each is for pictures; paint the video {videos[0]} without it.")
     screen = _Screen(to_stderr=json)
     failed = 0
     done: list[Done] = []
@@ -159,6 +164,8 @@ def _from_standard_input(inputs: list[str], order: Any, output: str, json: bool)
         raise SettingsError("Standard input is one picture; no other inputs go with it.")
     if json and output == "-":
         raise SettingsError("Standard output is either the picture or --json; choose a file for one of them.")
+    if order.each:
+        raise SettingsError("--each needs names to number; give a file instead of standard input.")
     if sys.stdin.isatty():
         raise SettingsError("- reads a picture from standard input: convolab stylize - … < photo.jpg.")
     tick = time.perf_counter()
@@ -193,12 +200,15 @@ def learn_style(
     settings: LearnSettings,
 ) -> int:
     """Learn a painting's style. Ctrl-C ends early and keeps what was learned."""
+    from convolab.style.fast import parallel
     from convolab.style.fast.events import LearnPaused
-    from convolab.style.fast.job import create_learning, execute_learning
+    from convolab.style.fast.job import create_learning, execute_learning, lead
     from convolab.style.fast.job_folder import LearnFolder
 
     if (painting is None) == (resume is None):
         raise SettingsError("Say which painting to learn, or --resume and the id of one that ended early.")
+    if parallel.join()[0]:
+        return _learn_along(photos)
     screen = _Screen(to_stderr=json)
     if painting is not None:
         from convolab.style import weights
@@ -212,6 +222,7 @@ def learn_style(
         run_id = create_learning(painting, settings, photos=photos, name=name, painter=painter, year=year)
     else:
         run_id = _found(str(resume))
+    lead(run_id)
     folder = LearnFolder(run_id)
     screen.say(f"{folder.name} · {run_id}")
     trouble: list[str] = []
@@ -229,6 +240,19 @@ def learn_style(
         why = trouble[0] if trouble else "Learning was paused."
         raise RunError(f"{why} Go on with 'convolab learn-style --resume {run_id}'.")
     return _learned(run_id, end, screen, json)
+
+
+def _learn_along(photos: Path | None) -> int:
+    """One of many processes launched together: the first one has the job and says how it goes."""
+    from convolab.style.fast.job import follow
+
+    # Ctrl-C reaches all of them; the first one decides when they end.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        follow(photos)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return 0
 
 
 def _learned(run_id: str, end: LearnFinished, screen: _Screen, json: bool) -> int:
@@ -320,9 +344,11 @@ class _Screen:
         if isinstance(event, LearnStarted):
             resumed = f"resumed at step {event.step} · " if event.step else ""
             begun = f" · begins with {event.start}" if event.start else ""
+            more = "; more photos make it better: --photos FOLDER" if event.few else ""
             self.say(
-                f"{resumed}{event.parameters:,} weights · {event.photos} photos ({event.photos_from}){begun} "
-                f"· {event.device} · {event.precision} ({event.precision_reason}) · {event.threads} threads"
+                f"{resumed}{event.parameters:,} weights · {event.photos} photos ({event.photos_from}{more})"
+                f"{begun} · {event.device} · {event.precision} ({event.precision_reason}) · {event.threads} "
+                "threads"
             )
         elif isinstance(event, LearnStep):
             left = f" · {duration(event.seconds_left)} left" if event.seconds_left is not None else ""

@@ -21,8 +21,9 @@ from convolab.words import duration
 
 if TYPE_CHECKING:
     from convolab.style.compare import Measured
-    from convolab.style.events import TransferStarted
-    from convolab.style.transfer import Transfer
+    from convolab.style.events import TransferFinished, TransferStarted
+    from convolab.style.features import FeatureNetwork
+    from convolab.style.transferring import Transfer
 
 OUTPUT = Annotated[Path, typer.Option("--output", "-o", help="The PNG file to write.")]
 A = Annotated[Path, typer.Argument(help="A picture.")]
@@ -52,7 +53,7 @@ def transfer(
 ) -> int:
     """Paint a photo in the style of other pictures. Ctrl-C finishes with the picture as it is."""
     from convolab.style.pictures import check_writable
-    from convolab.style.transfer import Transfer
+    from convolab.style.transferring import Transfer
 
     check_writable(output)
     with fetching() as progress:
@@ -118,10 +119,7 @@ def style_diff(
     """Measure how much two pictures differ in style: the assignment's StyleDiff, layer by layer."""
     from convolab.style.compare import measure_style
 
-    with fetching() as progress:
-        from convolab.style.loading import load_network
-
-        loaded = load_network(network, progress=progress)
+    loaded = _network_as_painted_with(network)
     _show(measure_style(loaded, a, b, names(layers), size), "style_diff", json)
     return 0
 
@@ -137,12 +135,18 @@ def content_diff(
     """Measure how much two pictures differ in content: the assignment's ContentDiff."""
     from convolab.style.compare import measure_content
 
-    with fetching() as progress:
-        from convolab.style.loading import load_network
-
-        loaded = load_network(network, progress=progress)
+    loaded = _network_as_painted_with(network)
     _show(measure_content(loaded, a, b, names(layers), size), "content_diff", json)
     return 0
+
+
+def _network_as_painted_with(name: str) -> FeatureNetwork:
+    """The network as `transfer` has it by default: relative differences are then those it reports."""
+    from convolab.style.loading import load_network
+
+    settings = TransferSettings()
+    with fetching() as progress:
+        return load_network(name, settings.pooling, settings.padding, progress)
 
 
 def _show(found: Measured, what: str, json: bool) -> None:
@@ -190,7 +194,7 @@ def _paint(work: Transfer, output: Path, json: bool, save_every: int | None, fac
         "size": [end.width, end.height],
         "style_diff": end.style,
         "content_diff": end.content,
-        "total": end.total,
+        **_terms(work, end),
         "style_diff_by_layer": end.style_by_layer,
         "precision": started.precision,
         "peak_memory_mb": round(end.peak_memory_mb, 1),
@@ -205,6 +209,28 @@ def _paint(work: Transfer, output: Path, json: bool, save_every: int | None, fac
             f"{output}: {end.width}×{end.height} after {end.step} steps in {duration(end.seconds)}; "
             f"relative differences: style {end.style:.4f}, content {end.content:.3f}."
         )
+
+
+def _terms(work: Transfer, end: TransferFinished) -> dict[str, Any]:
+    """``total``, what was minimised, and what it is made of.
+
+    total_at_full_size = style_factor · style_diff + content_factor · content_diff + tv_factor · tv_diff;
+    total = (1 − coarse_share) · total_at_full_size + coarse_share · total_at_coarser_sizes, which is the mean
+    of the same sum over the coarser sizes.
+    """
+    assert work.pyramid is not None
+    factors, share = work.weights.factors, work.pyramid.share
+    full = factors["style"] * end.style + factors["content"] * end.content + factors["tv"] * end.tv
+    return {
+        "total": end.total,
+        "style_factor": factors["style"],
+        "content_factor": factors["content"],
+        "tv_factor": factors["tv"],
+        "tv_diff": end.tv,
+        "total_at_full_size": full,
+        "coarse_share": share,
+        "total_at_coarser_sizes": (end.total - (1 - share) * full) / share if share else None,
+    }
 
 
 @contextmanager

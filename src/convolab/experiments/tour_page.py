@@ -247,7 +247,7 @@ class Page:
                 "picture",
                 "A lake in waves",
                 {"scene.png": _png(scene), "style.png": _png(painting), "painted.png": _png(work.picture())},
-                caption=f"W = {settings.weight:g}: style and content count alike.",
+                caption=f"W = {settings.weight:g}, between the photo alone (0) and the style alone (1).",
                 settings=settings.model_dump(exclude_defaults=True) | {"network": called},
                 reproduce=f"convolab transfer scene.png style.png -o out.png {shlex.join(options(repeated))}",
             )

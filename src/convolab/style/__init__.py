@@ -5,8 +5,9 @@ Names are imported when they are first used: settings and events have to be ther
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from convolab.lazy import lazily
 
 if TYPE_CHECKING:
     from convolab.style.compare import Measured, measure_content, measure_style
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from convolab.style.pictures import read_settings, save_png
     from convolab.style.rebuild import content_series, rebuild_content, rebuild_style, style_series
     from convolab.style.settings import TransferSettings
-    from convolab.style.transfer import Transfer, transfer
+    from convolab.style.transferring import Transfer, transfer
     from convolab.style.weights import fetch_weights
 
 _HOME_OF = {
@@ -36,7 +37,7 @@ _HOME_OF = {
     "Iterate": "events",
     "Measured": "compare",
     "MemoryTransferControl": "control",
-    "Transfer": "transfer",
+    "Transfer": "transferring",
     "TransferCommands": "control",
     "TransferControl": "control",
     "TransferEvent": "events",
@@ -61,7 +62,7 @@ _HOME_OF = {
     "style_diff": "losses",
     "style_diff_by_layer": "losses",
     "style_series": "rebuild",
-    "transfer": "transfer",
+    "transfer": "transferring",
     "transfer_event_from_dict": "events",
 }
 
@@ -99,14 +100,4 @@ __all__ = [
     "transfer_event_from_dict",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'convolab.style' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"convolab.style.{_HOME_OF[name]}"), name)
-    globals()[name] = value  # the next use is direct, and a module of the same name does not hide it
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazily(__name__, _HOME_OF)

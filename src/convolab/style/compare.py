@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, TypeVar
 
 import torch
 from PIL import Image
@@ -15,6 +17,7 @@ from convolab.style.features import FeatureNetwork
 from convolab.style.losses import ContentLoss, GramLoss, content_diff, style_diff_by_layer, style_moments
 from convolab.style.pictures import Picture, fitted, read_picture, to_tensor
 from convolab.style.settings import DEFAULT_STYLE_LAYERS
+from convolab.training.device import is_out_of_memory
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,27 @@ class Measured:
     """(width, height) at which A was measured."""
 
 
+_Measures = TypeVar("_Measures", bound=Callable[..., Measured])
+
+
+def _or_too_large(measure: _Measures) -> _Measures:
+    """``measure``, with a sentence as SettingsError where memory does not suffice."""
+
+    @wraps(measure)
+    def measured(*arguments: Any, **named: Any) -> Measured:
+        try:
+            return measure(*arguments, **named)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise SettingsError(
+                "There is not enough memory to compare the pictures at this size; choose a smaller --size."
+            ) from error
+
+    return measured  # type: ignore[return-value]
+
+
+@_or_too_large
 @torch.no_grad()
 def measure_style(
     network: FeatureNetwork,
@@ -55,6 +79,7 @@ def measure_style(
     return Measured(sum(by_layer.values()), by_layer, mean, relative, (width, height))
 
 
+@_or_too_large
 @torch.no_grad()
 def measure_content(
     network: FeatureNetwork, a: Picture, b: Picture, layers: Sequence[str] = ("relu4_2",), size: int = 512

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +63,18 @@ class Iterate(TransferEvent):
     fraction: float
     """Share of the plan that is done, 0 to 1."""
     seconds_left: float | None
+    picture: Callable[[], Image] | None = field(default=None, repr=False, compare=False)
+    """Makes the best picture so far, as it would be saved; call it before the next event is asked for.
+
+    It does not travel as JSON: None where the event was read from there.
+    """
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dict with the event's ``kind``, without the picture."""
+        # First without it: `asdict` would copy the whole painting behind it.
+        values = asdict(replace(self, picture=None))
+        del values["picture"]
+        return {"kind": self.kind, **values}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +123,7 @@ class TransferFinished(TransferEvent):
     style: float
     content: float
     total: float
+    tv: float = 0.0
     style_by_layer: dict[str, float] = field(default_factory=dict)
     peak_memory_mb: float = 0.0
     """The most memory this process has used so far."""

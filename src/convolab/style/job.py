@@ -21,7 +21,7 @@ from convolab.style.vgg import VGGS
 
 if TYPE_CHECKING:
     from convolab.style.features import FeatureNetwork
-    from convolab.style.transfer import Transfer
+    from convolab.style.transferring import Transfer
 
 NAME_LENGTH = 100
 
@@ -62,7 +62,7 @@ def create_transfer(
         settings = settings.changed(start=start.name)
     spec = TransferSpec(
         run_id=folder.run_id,
-        name=(name or _default_name(content, styles, settings))[:NAME_LENGTH],
+        name=(name or _default_name(content, styles))[:NAME_LENGTH],
         settings=settings,
         content=content.name,
         styles=tuple(style.name for style in styles),
@@ -156,7 +156,7 @@ class _Work:
 
     def prepare(self) -> None:
         """Load network and pictures, restore the saved state."""
-        from convolab.style.transfer import Transfer
+        from convolab.style.transferring import Transfer
 
         watch = self.journal.watch
 
@@ -222,6 +222,6 @@ def _network(folder: TransferFolder, settings: TransferSettings) -> FeatureNetwo
     return _newest[1]
 
 
-def _default_name(content: Part, styles: Sequence[Part], settings: TransferSettings) -> str:
+def _default_name(content: Part, styles: Sequence[Part]) -> str:
     """``Harbour as Waves``, ``Harbour as Waves + Mosaic``."""
     return f"{content.name} as {' + '.join(style.name for style in styles)}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from convolab.errors import NetworkError, SettingsError, unknown
+from convolab.errors import DataError, NetworkError, SettingsError, unknown
 from convolab.networks.modules import Residual, TableConv2d
 from convolab.style.features import Convolution, FeatureNetwork, Padding, Pooling, one
 from convolab.style.vgg import MEANS, VGGS
@@ -111,12 +111,19 @@ def load_network(
 ) -> FeatureNetwork:
     """``vgg-16``, ``vgg-19`` (fetched if need be), or a network trained in the lab by its file of weights.
 
-    Raises DataError if the weights cannot be had, NetworkError if the file is none.
+    Raises DataError with what mends it if the weights cannot be had, NetworkError if the file is none.
     """
     if name in VGGS:
         from convolab.style.weights import load_weights
 
-        return vgg(name, load_weights(name, progress), pooling, padding)
+        try:
+            weights = load_weights(name, progress)
+        except DataError as error:
+            raise DataError(
+                f"{error} 'convolab data fetch {name}' fetches them beforehand; without them 'convolab "
+                "transfer' paints with the weights of a network trained in the lab: --network FILE."
+            ) from error
+        return vgg(name, weights, pooling, padding)
     if Path(name).suffix == ".safetensors":
         return trained(name)
     raise SettingsError(

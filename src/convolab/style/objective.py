@@ -1,4 +1,4 @@
-"""What is minimised while a picture is painted: W · StyleDiff + (1 − W) · ContentDiff, normalised."""
+"""What is minimised while a picture is painted: W · 6 · StyleDiff + (1 − W) · ContentDiff, normalised."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from convolab.style.losses import (
     ContentLoss,
     GramLoss,
     Loss,
-    Region,
     TotalVariation,
     WassersteinLoss,
     style_moments,
@@ -22,7 +21,7 @@ from convolab.style.losses import (
 )
 from convolab.style.pictures import layer_mask
 from convolab.style.settings import Measure
-from convolab.style.tiles import Tiling, evaluate_tiled, features_of, measured_in_tiles, sums_of
+from convolab.style.tiles import Tiling, evaluate_tiled, features_of, sums_of
 
 STYLE_SCALE = 6.0
 """A relative style difference of 1/6 weighs as much as a relative content difference of 1: with W = 1/2
@@ -37,6 +36,11 @@ class Weights:
     style: tuple[float, ...]
     """One for each style layer; they sum to 1."""
     tv: float = 0.0
+
+    @property
+    def factors(self) -> dict[str, float]:
+        """What ``style``, ``content`` and ``tv`` of `Differences` are multiplied by in their ``total``."""
+        return {"style": self.weight * STYLE_SCALE, "content": 1 - self.weight, "tv": self.tv}
 
 
 @dataclass(frozen=True)
@@ -147,8 +151,8 @@ class Objective:
         content_by_layer = {loss.layer: values[loss] for loss in self.content if loss in values}
         content = torch.stack([*content_by_layer.values()]).mean() if content_by_layer else zero
         tv = self.tv({PICTURE: picture}) if self.weights.tv > 0 else zero
-        w = self.weights.weight
-        total = w * STYLE_SCALE * style + (1 - w) * content + self.weights.tv * tv
+        by = self.weights.factors
+        total = by["style"] * style + by["content"] * content + by["tv"] * tv
         return total, Differences(
             total=float(total.detach()),
             style=float(style.detach()),
@@ -179,17 +183,6 @@ class Objective:
             losses = self.losses
             features = self.network(picture, {loss.layer for loss in losses})
             return self.total({loss: loss(features) for loss in losses}, picture)[1]
-
-    def grams(self, layer: str, picture: Tensor) -> tuple[Tensor, Tensor]:
-        """(maps, maps) per place, of the first style: as it is wanted, and as the picture has it."""
-        loss = self.style[self.style_layers.index(layer)][0][1]
-        assert isinstance(loss, GramLoss | WassersteinLoss)
-        with torch.no_grad():
-            if self.tiling is None:
-                total = loss.measure(self.network(picture, [layer])[layer], Region())
-            else:
-                total = measured_in_tiles(self.network, picture, [loss], self.tiling)[loss]
-        return loss.gram(loss.target), loss.gram(total / loss.count)
 
 
 def _masked(

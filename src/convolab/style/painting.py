@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
 
-from convolab.errors import SettingsError, TrainingError, unknown
+from convolab.errors import SettingsError, TrainingError
 from convolab.style import tiles
 from convolab.style.features import FeatureNetwork
 from convolab.style.loading import load_network
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 KIND = "convolab transfer"
 NOISE = 0.1
 """How far the pixels (0 … 1) of the first guess are from grey."""
+STYLE_BYTES = 40
+"""Of memory for each pixel of a style picture, whatever the tiles: its forms on the way to a tensor."""
 
 
 class Painting:
@@ -74,7 +77,13 @@ class Painting:
         self.device = choose_device("auto")
         self.network.to(self.device)
         self.weights = Weights(settings.weight, settings.layer_weights, settings.tv)
-        self.plan = levels(settings.size, settings.coarse_to_fine, settings.most_steps, settings.budget)
+        self.plan = levels(
+            settings.size,
+            settings.coarse_to_fine,
+            settings.most_steps,
+            settings.budget,
+            self._least_size(),
+        )
         self.clock = Clock(self.plan, settings.budget)
         self.level = 0
         self.step = 0
@@ -87,7 +96,10 @@ class Painting:
         """The same with the coarser sizes: what is minimised."""
         self._judges: list[Objective | None] = []
         """The objectives of the levels so far; None where they are not needed any more."""
-        self._tilings = [self._tiling(level.size) for level in self.plan]
+        # The largest first: where memory is too little for it, that is the one to tell of.
+        self._tilings = [self._tiling(level.size) for level in reversed(self.plan)][::-1]
+        for style in self.styles if settings.style_names else ():  # better said now than after coarser sizes
+            self._style_tiling(*self._style_size(style, *self._size(self.plan[-1].size)))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -99,19 +111,6 @@ class Painting:
         if self.optimizer is None:
             return self.content.resize(self.size, Image.Resampling.LANCZOS)
         return to_image(self._finish_colors(self.optimizer.picture))
-
-    def grams(self, layer: str) -> tuple[Tensor, Tensor]:
-        """Gram matrices per place of a style layer, (maps, maps): the style's, and the picture's now.
-
-        With masks both are those of the first style in its own part. SettingsError unless it is one of its
-        style layers.
-        """
-        if layer not in self.settings.style_names:
-            raise SettingsError(unknown("style layer", layer, self.settings.style_names))
-        self.prepare()
-        assert self.objective is not None
-        assert self.optimizer is not None
-        return self.objective.grams(layer, self.optimizer.picture)
 
     # ---------------------------------------------------------------- levels
 
@@ -179,13 +178,16 @@ class Painting:
 
     def _style(self, style: Image.Image, content: Tensor) -> StyleTarget:
         """A style learned at the scale that gives it the wanted stroke size on a picture of this size."""
+        if not self.settings.style_names:  # the content alone is rebuilt
+            return StyleTarget({})
         width, height = self._style_size(style, content.shape[3], content.shape[2])
+        tiling = self._style_tiling(width, height)
         picture = to_tensor(style, width, height).to(self.device)
         if self.settings.preserve_color:
             picture = like_brightness(picture, content)
-        layers = self.settings.style_names
-        tiling = tiles.plan(self.network, layers, width, height, self.settings.memory_mb)
-        return style_target(self.network, picture, layers, self.settings.style_loss, tiling)
+        return style_target(
+            self.network, picture, self.settings.style_names, self.settings.style_loss, tiling
+        )
 
     def _style_size(self, style: Image.Image, width: int, height: int) -> tuple[int, int]:
         """With stroke size 1 the style picture has the area of the picture that is painted."""
@@ -215,6 +217,31 @@ class Painting:
         return with_colors_of(picture, photo)
 
     # ---------------------------------------------------------------- memory and files
+
+    def _least_size(self) -> int:
+        """The least long side in pixels at which the content has a short side that all layers can see."""
+        layers = (*self.settings.content_names, *self.settings.style_names)
+        long, short = max(self.content.size), min(self.content.size)
+        return math.ceil(self.network.smallest(layers) * long / short)
+
+    def _style_tiling(self, width: int, height: int) -> tiles.Tiling | None:
+        """How a style picture of that size is computed. SettingsError if it is too large for the memory."""
+        settings = self.settings
+
+        def planned(stroke_size: float) -> tiles.Tiling | None:
+            scale = stroke_size / settings.stroke_size
+            wide, high = math.ceil(scale * width), math.ceil(scale * height)
+            return tiles.plan(self.network, settings.style_names, wide, high, settings.memory_mb, STYLE_BYTES)
+
+        try:
+            return planned(settings.stroke_size)
+        except SettingsError as error:
+            reason = str(error).split(". ")[0]
+            smaller = _first_that_fits(planned, settings.stroke_size)
+        mend = "choose a smaller size" if smaller is None else f"a stroke size of {smaller:g} would fit"
+        raise SettingsError(
+            f"With stroke size {settings.stroke_size:g} the style picture is too large: {reason}; {mend}."
+        )
 
     def _tiling(self, size: int) -> tiles.Tiling | None:
         settings = self.settings
@@ -287,3 +314,12 @@ class Painting:
         tensors = {name: t if name == "numbers" else t.to(self.device) for name, t in tensors.items()}
         self.optimizer = self._optimizer(tensors["picture"])
         self.optimizer.restore(tensors)
+
+
+def _first_that_fits(planned: Callable[[float], object], stroke_size: float) -> float | None:
+    """The largest smaller stroke size, in tenths, that ``planned`` does not refuse; None if there is none."""
+    for tenths in range(math.ceil(10 * stroke_size) - 1, 0, -1):
+        with contextlib.suppress(SettingsError):
+            planned(tenths / 10)
+            return tenths / 10
+    return None

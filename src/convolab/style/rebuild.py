@@ -8,7 +8,7 @@ from typing import Any
 from convolab.style.features import FeatureNetwork
 from convolab.style.pictures import Picture
 from convolab.style.settings import DEFAULT_STYLE_LAYERS, TransferSettings
-from convolab.style.transfer import Transfer
+from convolab.style.transferring import Transfer
 
 CONTENT_LAYERS = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_2")
 """The layers of the paper's figure: one after the other they forget more of the picture."""
@@ -21,8 +21,14 @@ def rebuild_content(
 
     What looks wrong in it is what these layers do not know. ``options`` go to `Transfer`.
     """
+    # Without style layers: a network trained in the lab need not have those of VGG.
     changed = (settings or TransferSettings()).changed(
-        weight=0.0, content_layer=layers, start="noise", preserve_color=False
+        weight=0.0,
+        content_layer=layers,
+        style_layers="",
+        style_weights="",
+        start="noise",
+        preserve_color=False,
     )
     return Transfer(image, image, changed, **options)
 
@@ -32,7 +38,12 @@ def rebuild_style(
 ) -> Transfer:
     """A texture painted from noise whose Gram matrices in ``layers`` are those of ``image``, and no more."""
     changed = (settings or TransferSettings()).changed(
-        weight=1.0, style_layers=layers, style_weights="", start="noise", preserve_color=False
+        weight=1.0,
+        content_layer="",
+        style_layers=layers,
+        style_weights="",
+        start="noise",
+        preserve_color=False,
     )
     return Transfer(image, image, changed, **options)
 

@@ -24,10 +24,16 @@ class Level:
     """Seconds of painting at which it ends; None without a budget."""
 
 
-def levels(size: int, coarse_to_fine: bool, steps: int | None, budget: float | None) -> tuple[Level, ...]:
-    """From coarse to fine, each twice as large as the one before; the last is ``size``."""
+def levels(
+    size: int, coarse_to_fine: bool, steps: int | None, budget: float | None, least: int = SMALLEST_LEVEL
+) -> tuple[Level, ...]:
+    """From coarse to fine, each twice as large as the one before; the last is ``size``.
+
+    None of the coarser ones has a long side under ``least`` pixels: the short side of a panorama still has to
+    be large enough for the deepest layer.
+    """
     sizes = [size]
-    while coarse_to_fine and sizes[0] // 2 >= SMALLEST_LEVEL:
+    while coarse_to_fine and sizes[0] // 2 >= max(least, SMALLEST_LEVEL):
         sizes.insert(0, sizes[0] // 2)
     if steps is not None:
         sizes = sizes[-max(1, min(len(sizes), steps // 4)) :]

@@ -18,7 +18,11 @@ _ADAM = {"optimizer": ("adam",)}
 
 
 class TransferSettings(Spec):
-    """How a picture is painted. What is minimised is W · StyleDiff + (1 − W) · ContentDiff, both normalised.
+    """How a picture is painted, minimising W · 6 · style + (1 − W) · content + tv · total variation.
+
+    ``style`` and ``content`` are StyleDiff and the square of ContentDiff relative to their targets
+    (`convolab.style.losses`), and 6 is `convolab.style.objective.STYLE_SCALE`. From coarse to fine, 1 −
+    ``coarse_share`` of what is minimised is this at the present size, the rest its mean at the coarser ones.
 
     Lists (layers, weights) are texts with commas; lists of Python are accepted as well.
     """

@@ -228,16 +228,26 @@ def plan(
     each = bytes_per_pixel(network, layers)
     if pixels * (each + extra_per_pixel) <= available:
         return None
-    stride = max((network.stride(layer) for layer in layers), default=1)
-    reach = max((network.reach(layer) for layer in layers), default=0)
-    border = math.ceil(reach / stride) * stride
+    stride, border = _grid(network, layers)
     left = available - pixels * extra_per_pixel
     side = int((max(left, 0) / each) ** 0.5 - 2 * border) // stride * stride
-    if side < max(stride, border // 2) or not _can_be_tiled(network, layers):
+    if side < _least_side(stride, border) or not _can_be_tiled(network, layers):
         raise SettingsError(
             _too_small(network, layers, width, height, memory_mb, available, each, extra_per_pixel)
         )
     return Tiling(side, border)
+
+
+def _grid(network: FeatureNetwork, layers: Sequence[str]) -> tuple[int, int]:
+    """The deepest stride, and a border as wide as the deepest layer can see, a multiple of it; in pixels."""
+    stride = max((network.stride(layer) for layer in layers), default=1)
+    reach = max((network.reach(layer) for layer in layers), default=0)
+    return stride, math.ceil(reach / stride) * stride
+
+
+def _least_side(stride: int, border: int) -> int:
+    """Of a tile's own part, in pixels: smaller ones would be almost nothing but border."""
+    return max(stride, math.ceil(border / 2 / stride) * stride)
 
 
 def _too_small(
@@ -250,19 +260,29 @@ def _too_small(
     each: float,
     extra: float,
 ) -> str:
-    stride = max((network.stride(layer) for layer in layers), default=1)
-    reach = max((network.reach(layer) for layer in layers), default=0)
-    border = math.ceil(reach / stride) * stride
-    tiled = _can_be_tiled(network, layers)
-    least = each * (2 * border + max(stride, border // 2)) ** 2 if tiled else 0
-    fits = (available - least) / extra if tiled and extra else available / (each + extra)
-    size = int(max(width, height) * math.sqrt(max(fits, 0) / (width * height)) / 16) * 16
-    needed = math.ceil(((least + extra * width * height) / 1e6 + _BASE_MB) / 100) * 100
-    given = f"{memory_mb:,} MB" if memory_mb else f"The free memory of {available / SPARE / 1e6:,.0f} MB"
-    mend = f"A size of {size} pixels would fit" if size >= 32 else "Close other programs"
-    if tiled:
-        mend += f", or {needed:,} MB for this one"
-    return f"{given} are too little for a picture of {width}×{height} pixels. {mend}."
+    """What is too little, which size would fit, and how much this one needs."""
+    stride, border = _grid(network, layers)
+    pixels = width * height
+    fits, needed = available / (each + extra), pixels * (each + extra)
+    if _can_be_tiled(network, layers):
+        least = each * (2 * border + _least_side(stride, border)) ** 2
+        needed = min(needed, least + extra * pixels)
+        if extra:
+            fits = max(fits, (available - least) / extra)
+    size = int(max(width, height) * math.sqrt(max(fits, 0) / pixels) / 16) * 16
+    if memory_mb is None:
+        given = f"The free memory of {available / SPARE / 1e6:,.0f} MB is"
+        more = f"close other programs, for this one needs {_round_up(needed / SPARE):,} MB of it"
+    else:
+        given = f"{memory_mb:,} MB are"
+        more = f"give it at least {_round_up(needed + _BASE_MB * 1e6):,} MB"
+    mend = f"A size of {size} pixels would fit, or {more}" if size >= 32 else more[0].upper() + more[1:]
+    return f"{given} too little for a picture of {width}×{height} pixels. {mend}."
+
+
+def _round_up(needed: float) -> int:
+    """Bytes as MB, up to whole hundreds."""
+    return math.ceil(needed / 1e8) * 100
 
 
 def _can_be_tiled(network: FeatureNetwork, layers: Iterable[str]) -> bool:

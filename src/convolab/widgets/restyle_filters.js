@@ -133,8 +133,8 @@ function render({ model, el }) {
     const cells = of(study.padding);
     const pads = [study.padding, ...PADDINGS.map(([name]) => name).filter((name) => name !== study.padding)];
     const borders = pads.map((pad) => [pad, of(pad).filter((cell) => cell.border != null).map((cell) => [cell.filters.length, cell.border])]).filter(([, found]) => found.length > 1);
-    const series = styleSeries(cells);
-    const more = pads.slice(1).filter((pad) => of(pad).length > 1).map((pad) => strip({ study, cells: of(pad).filter((cell) => cell.filters.length), name: `the same with padding ${pad}`, differences: false }));
+    const series = pads.flatMap((pad) => styleSeries(of(pad)).map(([, found]) => [pad, found]));
+    const more = pads.slice(1).filter((pad) => of(pad).length > 1).map((pad) => strip({ study, cells: of(pad).filter((cell) => cell.filters.length), name: `the same with padding ${pad}` }));
     return [
       strip({ study, cells, name: `${titleOf(study.chains[0][0])}, again and again` }),
       h("div.cs-plots", {},

@@ -16,7 +16,7 @@ function render({ model, el }) {
   let shown = model.get("shown");
   let painting = { key: "", title: "" };
   let photoSet = { name: "", count: 0, label: "" };
-  const job = { id: "", cursor: "", rows: [], previews: [], stamp: "", state: "draft", sentence: "", tone: "", fraction: 0, left: "", progress: "", can: [], style: "", facts: null, gone: "" };
+  const job = { id: "", cursor: "", rows: [], previews: [], stamp: "", state: "draft", sentence: "", tone: "", fraction: 0, left: "", progress: "", can: [], style: "", facts: null, gone: "", photos: "", scenes: false };
   let step = null; // the preview that is looked at; null: the newest
 
   // ---- the form ----
@@ -69,13 +69,15 @@ function render({ model, el }) {
   const progress = h("span");
   const left = h("span");
   const sentence = h("p.cl-sentence", { role: "status" });
+  const photosFrom = h("p.cl-muted.cs-photos-from");
+  const heldOut = h("span.cl-muted");
   const steering = h("div.note.bad", { role: "alert", hidden: true });
   const curves = learnCurves(() => job.rows);
   const curvesMenu = () => saveText(csv([["step", "seconds", "total", "style", "content"], ...job.rows]), `convolab-${fileName(job.facts?.name ?? "style")}-losses.csv`);
   const work = h("section.cs-work", { "aria-label": "Learning" },
     h("div.cs-tools", {}, name, h("span.cl-spring"), use, pause, stop, earlier.root), steering,
-    empty, h("div.cs-previews", {}, h("div.cl-panel-head", {}, h("span.cl-muted", {}, "Photos it does not learn from, and how it paints them"), h("span.cl-spring"), previewMenu), photosRow, preview, h("div.cs-scrub", {}, scrubber, atWords)),
-    bar, h("div.cl-progress", {}, progress, left), sentence, curves.root(curvesMenu));
+    empty, h("div.cs-previews", {}, h("div.cl-panel-head", {}, heldOut, h("span.cl-spring"), previewMenu), photosRow, preview, h("div.cs-scrub", {}, scrubber, atWords)),
+    bar, h("div.cl-progress", {}, progress, left), sentence, photosFrom, curves.root(curvesMenu));
   const styles = ownStyles({ use: (style) => model.send({ view: "picture", style }) });
   el.append(h("div.cs-learn", {}, form, work, styles.root));
 
@@ -176,7 +178,7 @@ function render({ model, el }) {
   // ---- following ----
   function show(id) {
     if (id === job.id) return;
-    Object.assign(job, { id, cursor: "", rows: [], previews: [], stamp: "", state: "draft", sentence: "", tone: "", fraction: 0, left: "", progress: "", can: [], style: "", facts: null, gone: "" });
+    Object.assign(job, { id, cursor: "", rows: [], previews: [], stamp: "", state: "draft", sentence: "", tone: "", fraction: 0, left: "", progress: "", can: [], style: "", facts: null, gone: "", photos: "", scenes: false });
     step = null;
     draw();
     poke();
@@ -226,6 +228,9 @@ function render({ model, el }) {
     bar.firstChild.style.transform = `scaleX(${job.fraction ?? 0})`;
     bar.setAttribute("aria-valuenow", Math.round(100 * (job.fraction ?? 0)));
     setText(progress, job.progress);
+    setText(photosFrom, job.photos);
+    setHidden(photosFrom, !on || !job.photos);
+    setText(heldOut, `${job.scenes ? "Scenes painted by the lab (there were too few photos to keep any back)" : "Photos it does not learn from"}, and how it paints them`);
     setText(left, job.left);
     setText(sentence, job.sentence);
     setHidden(sentence, !job.sentence);

@@ -120,7 +120,7 @@ function render({ model, el }) {
     setHidden(none, !!video);
     source(before, video ? address(`videos/${video.video}/source`) : "");
     if (video) before.poster = address(`videos/${video.video}/still.jpg`);
-    setText(facts, video ? `${video.width}×${video.height} pixels · ${video.frames == null ? "" : `${video.frames.toLocaleString("en")} frames · `}${video.rate.toFixed(1)} frames/s${video.seconds == null ? "" : ` · ${video.seconds.toFixed(1)} s`} · ${video.sound ? "with sound, which is kept" : "no sound"} · painted with ${mixTitle(shown.style)}` : "");
+    setText(facts, video ? `${video.width}×${video.height} pixels · ${video.frames == null ? "" : `${video.frames.toLocaleString("en")} frames · `}${video.rate.toFixed(1)} frames/s${video.seconds == null ? "" : ` · ${video.seconds.toFixed(1)} s`} · ${video.sound ? "with sound" : "no sound"} · painted with ${mixTitle(shown.style)}` : "");
     const running = render_?.state === "running";
     const done = render_?.state === "finished";
     setHidden(after, !done);

@@ -18,7 +18,7 @@ function render({ model, el }) {
     ["Losses at every step (CSV)", () => saveAddress(address(`jobs/${job.id}/losses.csv`))],
   ]);
   el.classList.add("cl-panel", "cl-curves", "ct-curves");
-  el.append(h("div.cl-panel-head", {}, h("h2.cl-panel-title", { "data-tip": "Normalised: 0 is reached, 1 is as far away as the target is large. The scales are logarithmic." }, "Losses"), h("span.cl-spring"), menu), ...plots.map((plot) => plot.root), legend, readout, empty);
+  el.append(h("div.cl-panel-head", {}, h("h2.cl-panel-title", { "data-tip": "Normalised: 0 is reached, 1 is as far away as the target is large. What is minimised is W · 6 · style + (1 − W) · content, plus total variation with its weight, with a share for the coarser sizes from coarse to fine. The scales are logarithmic." }, "Losses"), h("span.cl-spring"), menu), ...plots.map((plot) => plot.root), legend, readout, empty);
 
   function makePlot(name, height) {
     const canvas = h("canvas", { tabindex: 0, role: "img", "aria-label": `${name} against steps` });
@@ -45,7 +45,7 @@ function render({ model, el }) {
   // [name, column, colour, width]
   function lines(plot) {
     const look = theme();
-    if (plot.name === "What is minimised") return [["W · style + (1 − W) · content", 2, look.accent, 1.75]];
+    if (plot.name === "What is minimised") return [["W · 6 · style + (1 − W) · content", 2, look.accent, 1.75]];
     if (plot.name === "Content difference") {
       const content = job.facts?.content_layers ?? [];
       const mean = [["mean", 4, look.accent, 2]];

@@ -100,7 +100,6 @@ function render({ model, el }) {
     canvas.toBlob((blob) => saveBlob(blob, `convolab-gram-${chosen().layer}.png`));
   }
   const stopListening = listen(() => {
-    if (!job.id || !job.steps.length) pairs = job.id ? pairs : [];
     if (!job.steps.length) {
       pairs = [];
       loaded = "";

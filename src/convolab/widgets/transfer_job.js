@@ -5,7 +5,7 @@ const KEPT = 3000; // rows
 const listeners = new Set();
 let stop = null;
 
-export const job = { id: "", reset: forget };
+export const job = { id: "" };
 forget();
 
 function forget() {

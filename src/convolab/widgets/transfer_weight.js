@@ -3,6 +3,8 @@ import { h, setHidden, setText } from "./look.js";
 
 export default { render };
 
+const STYLE_SCALE = 6; // as in convolab/style/objective.py
+
 function render({ model, el }) {
   const slider = h("input", { type: "range", min: 0, max: 1, step: 0.01, "aria-label": "W, from 0: only the photo's content, to 1: only the style", oninput: () => (draw(+slider.value), send()), onchange: () => send(0) });
   const number = h("input.ct-number", { type: "text", inputmode: "decimal", "aria-label": "W as a number, 0 to 1", autocomplete: "off", onchange: typed });
@@ -12,7 +14,7 @@ function render({ model, el }) {
   let timer = 0;
   el.classList.add("ct-weight");
   el.append(
-    h("div.cl-panel-head", {}, h("h2.cl-panel-title", { "data-tip": "The weighting factor W of the assignment: what is minimised is W · StyleDiff + (1 − W) · ContentDiff, both normalised." }, "W"), formula, h("span.cl-spring"), number),
+    h("div.cl-panel-head", {}, h("h2.cl-panel-title", { "data-tip": `The weighting factor W of the assignment: both differences are relative to their targets, StyleDiff counts ${STYLE_SCALE}-fold, total variation is added with its own weight, and coarse to fine the coarser sizes count as well.` }, "W"), formula, h("span.cl-spring"), number),
     slider,
     h("div.ct-ends", {}, h("span", {}, "0: only the photo’s content"), h("span", {}, "1: only the style")),
     problem,
@@ -21,7 +23,7 @@ function render({ model, el }) {
   function draw(value) {
     slider.value = value;
     if (document.activeElement !== number) number.value = value.toFixed(2);
-    setText(formula, `${value.toFixed(2)} · StyleDiff + ${(1 - value).toFixed(2)} · ContentDiff`);
+    setText(formula, `${value.toFixed(2)} · ${STYLE_SCALE} · StyleDiff + ${(1 - value).toFixed(2)} · ContentDiff`);
     slider.setAttribute("aria-valuetext", `W ${value.toFixed(2)}`);
   }
   function complain(sentence) {

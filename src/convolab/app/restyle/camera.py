@@ -2,8 +2,10 @@
 
 A frame is 16 bytes of head (number, width, height, kind: little endian u32; kind 0 raw RGBA, 1 JPEG) and its
 pixels; what comes back has the same head, then the milliseconds of painting as f32, then pixels of the same
-kind. The page sends one frame at a time; should more come, all but the newest are dropped. Settings come as
-JSON text, and what cannot be done with them goes back as ``{"error": sentence}``.
+kind. The page sends the next frame when the last one is half painted, so at most two are on the way: with
+one, painting would wait for the browser a third of the time (`docs/LOG.md`). Of frames that wait here all but
+the newest are dropped. Settings come as JSON text, and what cannot be done with them goes back as
+``{"error": sentence}``.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class Study:
             for number, chain in enumerate(self.chains):
                 before = own
                 for at, style in enumerate(chain):
-                    after = filtered(before, style, order)
+                    after = filtered(before, style, order, own)
                     self._add(Cell(f"{padding}-{number}-{at + 1}", chain[: at + 1], padding, after, before))
                     before = after
                     yield
@@ -117,8 +117,6 @@ class Study:
         paintings = self._paintings()
         yield
         for cell in list(self.cells.values()):
-            if cell.padding != self.order.padding:
-                continue
             cell.figures["style"] = {
                 name: measures.style_diff(painting, cell.picture) for name, painting in paintings.items()
             }

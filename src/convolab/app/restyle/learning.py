@@ -97,7 +97,7 @@ class LearnView:
         """What a tab does not have yet; None if that is nothing. ``cursor`` is what the last answer said."""
         assert self.state is not None
         said, tone = self.sentence(jobs.JOBS.position(self.folder.run_id))
-        mark = hash((said, self.state.state, str(self.finished))) & 0xFFFFFF
+        mark = hash((said, self.state.state, str(self.finished), self._photos())) & 0xFFFFFF
         new = f"{self.generation}.{len(self.rows)}.{self._stamp}.{mark}"
         if new == cursor:
             return None
@@ -123,6 +123,8 @@ class LearnView:
             "progress": self._progress(),
             "can": CAN.get(self.state.state, []),
             "style": end.get("name", ""),
+            "photos": self._photos(),
+            "scenes": bool((self.started or {}).get("scenes")),
         }
         return {**found, "facts": self.facts()} if reset else found
 
@@ -167,6 +169,14 @@ class LearnView:
             return f"Stopped{at}.{kept} Resume goes on learning from there.", ""
         seconds = duration(float((self.finished or {}).get("seconds", 0.0)))
         return f"Finished{at}, {seconds} of learning.{kept}", ""
+
+    def _photos(self) -> str:
+        """Where the photos come from, and whether more would be better."""
+        about = self.started
+        if about is None or "photos_from" not in about:
+            return ""
+        more = " More photos make it better." if about.get("few") else ""
+        return f"Learns from {int(about['photos']):,} photos: {about['photos_from']}.{more}"
 
     def _progress(self) -> str:
         now = self.newest

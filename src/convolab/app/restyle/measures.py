@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 NETWORK = "vgg-16"
 CONTENT_LAYER = "relu3_3"
+LAB_PAINTING = 640
+"""Pixels on a side of the lab's own paintings when their styles were learned."""
 GAIN = 2
 """How much brighter difference pictures are than the difference."""
 _lock = threading.Lock()
@@ -102,7 +105,7 @@ def content_distance(a: Image.Image, b: Image.Image) -> float:
 
 
 def painting_of(name: str, size: int) -> Painting | None:
-    """The painting of a style; of those that were learned here the painting itself, else the small picture.
+    """The painting of a style: itself where it was learned here or is painted by the lab, else a small one.
 
     The small picture is compared at its own size: pictures are made as small as it is, and strokes with them.
     """
@@ -115,8 +118,19 @@ def painting_of(name: str, size: int) -> Painting | None:
     layers = tuple(settings.get("layers") or LearnSettings().style_names)
     if not entry.shipped and (found := _learned_from(entry.name)) is not None:
         return Painting(found, min(size, max(found.size)), layers, True)
+    if entry.shipped and (found := _lab_painting(entry.name)) is not None:
+        return Painting(found, min(size, max(found.size)), layers, True)
     small = entry.card.picture()
     return None if small is None else Painting(small, max(small.size), layers, False)
+
+
+@lru_cache(maxsize=4)
+def _lab_painting(name: str) -> Image.Image | None:
+    """The painting of one of the lab's own styles, painted again; None for the styles of others."""
+    from convolab.style.painted import STYLES, paint
+
+    own = name.removesuffix("-small")
+    return paint(own, LAB_PAINTING) if own in STYLES else None
 
 
 def _learned_from(name: str) -> Image.Image | None:

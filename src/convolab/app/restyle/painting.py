@@ -88,14 +88,14 @@ def photo(key: str, size: int | None) -> Image.Image:
     return sized(read_picture(pictures.path(key)), size)
 
 
-def filtered(picture: Image.Image, style: str, order: Order) -> Image.Image:
-    """One filter over a picture, with 8 bits a channel before and after."""
+def filtered(picture: Image.Image, style: str, order: Order, photo: Image.Image) -> Image.Image:
+    """One filter over a picture, with 8 bits a channel before and after; kept colours are the photo's."""
     from convolab.style.pictures import to_image, to_tensor, with_colors_of
 
     given = to_tensor(picture, *picture.size)
     painted = painter(style, order.padding)(given, order.strength)
     if order.keep:
-        painted = with_colors_of(painted, given.to(painted.device))
+        painted = with_colors_of(painted, to_tensor(photo, *photo.size).to(painted.device))
     return to_image(painted)
 
 
@@ -114,7 +114,7 @@ class _Painted:
                 return self._found[key]
         given = photo(order.photo, order.size)
         tick = time.perf_counter()
-        made = filtered(given, order.style, order), time.perf_counter() - tick
+        made = filtered(given, order.style, order, given), time.perf_counter() - tick
         with self._lock:
             self._found[key] = made
             while sum(one.width * one.height for one, _ in self._found.values()) > _KEPT_PIXELS:

@@ -25,6 +25,8 @@ LARGEST = 20_000_000
 # The library itself needs PyTorch, which is loaded in the background when the lab starts.
 SHIPPED = Path(fast.__path__[0]) / "shipped"
 ENDING = ".safetensors"
+_SIDE = 160
+"""Pixels on the long side of the thumbnails."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 
 
@@ -94,6 +96,7 @@ def _thumbnail(path: Path, stamp: int) -> bytes:
     from convolab.style.fast.files import read_card
 
     picture = read_card(path).picture() or Image.new("RGB", (96, 96), (120, 132, 128))
+    picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     # Encoded anew: what a card from anywhere holds is not handed on as it is.
     picture.save(buffer, "JPEG", quality=88)

@@ -205,12 +205,15 @@ def still(key: str) -> bytes:
     """A JPEG of the moment at which the preview begins: browsers cannot play all videos. DataError."""
     import av
 
+    from convolab.style.fast.video_film import quarters
+
     facts, path = _facts(key), source(key)
     with contextlib.suppress(av.FFmpegError, OSError, IndexError), av.open(str(path)) as film:
         if facts.seconds:
             film.seek(int(_start(facts) * 1_000_000))
         for frame in film.decode(film.streams.video[0]):
-            return encoded(frame.to_image(), "jpg").content
+            turned = frame.to_image().rotate(90 * quarters(path), expand=True)
+            return encoded(turned, "jpg").content
     raise DataError("No picture of this video can be read.")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from convolab.errors import SettingsError
+from convolab.spec import check
 from convolab.style.settings import DEFAULT_STYLE_LAYERS, TransferSettings
 from convolab.style.vgg import VGGS
 
@@ -65,9 +67,17 @@ PRESETS = tuple(
 
 
 def applied(preset: str, settings: TransferSettings) -> TransferSettings:
-    """The settings with a preset; layers stay as they are where the network is not VGG."""
-    changes = next(item.changes for item in PRESETS if item.name == preset)
-    return settings.changed(**_fitting(changes, settings))
+    """The settings with a preset; layers stay as they are where the network is not VGG.
+
+    SettingsError if there is no such preset, or if its W does not go with layers that stay.
+    """
+    changes = next((item.changes for item in PRESETS if item.name == preset), None)
+    if changes is None:
+        raise SettingsError(f'There is no preset "{preset[:40]}"; press one of those that are shown.')
+    found: TransferSettings = check(
+        TransferSettings, {**settings.model_dump(), **_fitting(changes, settings)}
+    )
+    return found
 
 
 def chosen(settings: TransferSettings) -> str:

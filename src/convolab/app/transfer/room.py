@@ -12,6 +12,7 @@ from convolab.app import jobs
 from convolab.app.transfer import grid, library, networks, presets, starting
 from convolab.app.transfer.state import (
     DEFAULT_SETTINGS,
+    MOST_STYLES,
     PICTURE,
     Wanted,
     of_spec,
@@ -88,9 +89,11 @@ class Room:
             return False
         same = {name: getattr(self.wanted.settings, name) for name in _LIVE}
         begun = of_spec(view.spec, self.wanted)
-        return replace(
-            begun, settings=begun.settings.changed(**_fitting_live(begun.settings, same))
-        ) != replace(self.wanted, grid=begun.grid)
+        try:
+            begun = begun.changed_settings(**_fitting_live(begun.settings, same))
+        except SettingsError:  # one half on its own allows no other W
+            return True
+        return begun != replace(self.wanted, grid=begun.grid)
 
     def _view(self) -> TransferView | None:
         if not self.wanted.job:
@@ -120,11 +123,14 @@ class Room:
 
     async def heard_weight(self, message: dict[str, Any]) -> None:
         """W was moved, or a preset pressed."""
-        if "preset" in message:
-            settings = presets.applied(str(message["preset"]), self.wanted.settings)
-            await self._take_live(replace(self.wanted, settings=settings))
-        elif isinstance(message.get("weight"), int | float):
-            await self._take_live(self.wanted.changed_settings(weight=float(message["weight"])))
+        try:
+            if "preset" in message:
+                settings = presets.applied(str(message["preset"]), self.wanted.settings)
+                await self._take_live(replace(self.wanted, settings=settings))
+            elif isinstance(message.get("weight"), int | float):
+                await self._take_live(self.wanted.changed_settings(weight=float(message["weight"])))
+        except SettingsError as error:  # such as a W above 0 where only the content is rebuilt
+            self.stage.send({"error": str(error)})
 
     async def heard_layers(self, message: dict[str, Any]) -> None:
         """A layer was chosen for content or style, or not any more; or its weight was changed."""
@@ -184,13 +190,11 @@ class Room:
 
     def _take_painted(self, painted: dict[str, Any]) -> None:
         """Settings from a picture; its photo and styles, too, where they are in this lab."""
-        settings: TransferSettings = check(TransferSettings, painted["settings"])
-        facts = painted.get("facts", {})
-        keys = {str(place): str(key) for place, key in dict(facts.get("keys", {})).items()}
+        settings, keys, count = _noted(painted)
         changes: dict[str, Any] = {}
         missing = []
         photo = _in_library(keys.get("content", ""))
-        styles = tuple(_in_library(keys.get(f"style-{i}", "")) for i in range(len(facts.get("styles", []))))
+        styles = tuple(_in_library(keys.get(f"style-{i}", "")) for i in range(count))
         if photo:
             changes["photo"] = photo
         else:
@@ -335,6 +339,21 @@ def _fitting_live(settings: TransferSettings, values: dict[str, Any]) -> dict[st
     if count in (0, len(settings.style_names)):
         return values
     return {**values, "style_weights": settings.style_weights}
+
+
+def _noted(painted: Any) -> tuple[TransferSettings, dict[str, str], int]:
+    """What a PNG's metadata say: settings, keys of its pictures by their places, and how many styles it has.
+
+    SettingsError unless they have the form in which the lab writes them: a file can hold anything.
+    """
+    facts = painted.get("facts") or {} if isinstance(painted, dict) else None
+    keys = facts.get("keys", {}) if isinstance(facts, dict) else None
+    styles = facts.get("styles", []) if isinstance(facts, dict) else None
+    given = painted.get("settings") if isinstance(painted, dict) else None
+    if not (isinstance(keys, dict) and isinstance(styles, list) and isinstance(given, dict)):
+        raise SettingsError("What this picture says of its settings is damaged; choose them by hand.")
+    settings: TransferSettings = check(TransferSettings, given)
+    return settings, {str(place): str(key) for place, key in keys.items()}, min(len(styles), MOST_STYLES)
 
 
 def _in_library(key: str) -> str:

@@ -149,18 +149,13 @@ class TransferView:
         }
 
     def facts(self) -> dict[str, Any]:
-        """What does not change."""
+        """What does not change and the widgets read."""
         settings = self.spec.settings
         return {
             "name": self.spec.name,
             "content": self.spec.content,
-            "styles": list(self.spec.styles),
             "style_layers": list(settings.style_names),
             "content_layers": list(settings.content_names),
-            "size": settings.size,
-            "steps": settings.most_steps,
-            "budget": settings.budget,
-            "masks": self.spec.masks,
         }
 
     def sentence(self, place: int | None) -> tuple[str, str]:

@@ -86,12 +86,42 @@ class Done:
         return {"input": str(self.source), "output": str(self.target), **self.figures}
 
 
-def outputs_for(inputs: Sequence[Path], output: Path) -> list[tuple[Path, Path]]:
+def outputs_for(inputs: Sequence[Path], output: Path, steps: int = 0) -> list[tuple[Path, Path]]:
     """For each picture and video the file it becomes. DataError if they do not fit the output.
 
     One file becomes one file, unless the output is a folder; folders and several files go into a folder,
-    which is made. Pictures keep their names, and their folders below the given one.
+    which is made. Pictures keep their names, and their folders below the given one. With ``steps`` so many
+    numbered pictures are written beside each. What would replace an original, or another result, is refused.
     """
+    found = _outputs_for(inputs, output)
+    _check_apart(found, steps)
+    return found
+
+
+def _check_apart(jobs: Sequence[tuple[Path, Path]], steps: int) -> None:
+    """DataError if one file would be written over a source or over another file of the same call."""
+    sources = {source.resolve(): source for source, _ in jobs}
+    made: dict[Path, Path] = {}
+    for source, target in jobs:
+        for path in (target, *(numbered(target, number + 1) for number in range(steps))):
+            key = path.resolve()
+            if key in sources:
+                raise DataError(
+                    f"{path} would be written over the original {sources[key]}; choose another name."
+                )
+            if key in made:
+                raise DataError(
+                    f"{made[key]} and {source} would both become {path}; paint them into different folders."
+                )
+            made[key] = source
+
+
+def numbered(target: Path, number: int) -> Path:
+    """Where the picture after so many filters goes."""
+    return target.with_name(f"{target.stem}-{number}{target.suffix}")
+
+
+def _outputs_for(inputs: Sequence[Path], output: Path) -> list[tuple[Path, Path]]:
     for path in inputs:
         if not path.exists():
             raise DataError(f"There is no file {path}.")
@@ -103,7 +133,7 @@ def outputs_for(inputs: Sequence[Path], output: Path) -> list[tuple[Path, Path]]
     if output.is_file():
         raise DataError(f"{output} is a file; several pictures need a folder.")
     found = []
-    for path in inputs:
+    for path in dict.fromkeys(inputs):
         if path.is_file():
             found.append((path, output / _renamed(path)))
             continue
@@ -112,8 +142,8 @@ def outputs_for(inputs: Sequence[Path], output: Path) -> list[tuple[Path, Path]]
             for file in path.rglob("*")
             if (file.suffix.lower() in ENDINGS or is_video(file)) and not file.name.startswith(".")
         )
-        # The results of an earlier call may lie in the same folder.
-        inside = [file for file in inside if output.resolve() not in file.resolve().parents]
+        if path.resolve() in output.resolve().parents:  # the results of an earlier call may lie there
+            inside = [file for file in inside if output.resolve() not in file.resolve().parents]
         found += [(file, output / file.relative_to(path).parent / _renamed(file)) for file in inside]
     if not found:
         raise DataError(f"There are no pictures and no videos in {inputs[0]}.")
@@ -157,9 +187,8 @@ def _picture(source: Path, target: Path, order: Order) -> Iterator[Done]:
     outputs = []
     if order.each:
         for number, step in enumerate(steps[1:], 1):
-            numbered = target.with_name(f"{target.stem}-{number}{target.suffix}")
-            save_picture(numbered, step.picture)
-            outputs.append(str(numbered))
+            save_picture(numbered(target, number), step.picture)
+            outputs.append(str(numbered(target, number)))
     result = steps[-1].picture
     save_picture(target, result)
     figures: dict[str, Any] = {"size": list(result.size), "seconds": round(seconds, 3)}

@@ -30,6 +30,10 @@ class LearnStarted(LearnEvent):
     held_out: int
     photos_from: str
     """Where they come from, for a person."""
+    few: bool = False
+    """Whether more photos would make it better."""
+    scenes: bool = False
+    """Whether what is held out are scenes painted by the lab, because there were too few photos."""
     start: str
     """The style whose weights it began with; empty for new ones."""
     steps: int | None

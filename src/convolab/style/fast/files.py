@@ -29,7 +29,7 @@ from convolab.training.files import read_metadata, read_tensors, why_not_written
 KIND = "convolab style"
 VERSION = 1
 ENDING = ".safetensors"
-THUMBNAIL = 160
+THUMBNAIL = 320
 """Pixels on the long side of the small picture of the painting."""
 
 
@@ -45,7 +45,7 @@ class Card(BaseModel):
     architecture: str
     """As text: `convolab.style.fast.architecture`."""
     settings: dict[str, Any] = {}
-    """`LearnSettings`, as far as they differ from the defaults of that version."""
+    """`LearnSettings`, whole: defaults change. Older cards hold what differed from those of their version."""
     steps: int = 0
     examples: int = 0
     """Parts of photos that it was learned from."""
@@ -55,7 +55,7 @@ class Card(BaseModel):
     photos: str = ""
     """Where the photos came from, and how many there were."""
     started_with: str = ""
-    """The style whose weights it began with."""
+    """The style whose weights it began with. Learning on from its own adds to the figures above."""
     style: float | None = None
     content: float | None = None
     total: float | None = None

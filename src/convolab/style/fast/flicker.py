@@ -31,6 +31,19 @@ class Flicker:
         self._before = frame, painted
 
     @property
+    def sums(self) -> tuple[float, float, int]:
+        """Change of the painting, change of the film, and of how many pixels: to be kept."""
+        return self._change, self._own, self._pixels
+
+    def take_up(self, sums: tuple[float, float, int]) -> None:
+        """Go on from `sums` that were kept."""
+        self._change, self._own, self._pixels = sums
+
+    def go_on_after(self, frame: np.ndarray, painted: np.ndarray) -> None:
+        """The frame before the next one, which is counted already."""
+        self._before = frame, painted
+
+    @property
     def value(self) -> float | None:
         """Mean absolute change from frame to frame on still parts, less that of the video; of 255.
 

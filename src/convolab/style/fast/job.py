@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convolab.errors import ConvolabError
+from convolab.errors import ConvolabError, RunError
 from convolab.runs.files import now
 from convolab.runs.folder import Figures
 from convolab.runs.journal import Journal
@@ -99,6 +99,34 @@ def execute_learning(
         end = perform(_Work(folder), before, on_event or (lambda _: None))
         # As it was written down, with the name that the style was given.
         return None if end is None else last_finish(folder)
+
+
+def lead(run_id: str) -> None:
+    """Tell the processes that were launched with this one what is learned; they wait for it in `follow`."""
+    from convolab.style.fast import parallel
+
+    folder = LearnFolder(run_id)
+    parallel.told(lambda: (folder.spec().model_dump_json(), folder.painting_path.read_bytes()))
+
+
+def follow(photos: str | Path | None = None) -> None:
+    """Learn along with the first of the processes launched together, which has the job, reports and saves.
+
+    ``photos``: a folder of this machine, where it is another one than that of the job. ConvolabError.
+    """
+    from convolab.style.fast import parallel
+    from convolab.style.fast.learning import Learning
+    from convolab.style.fast.photo_sources import gather
+
+    try:
+        text, painting = parallel.told(lambda: ("", b""))
+        spec = LearnSpec.model_validate_json(text)
+        for _ in Learning(painting, spec.settings, photos=gather(photos or spec.photos)).events():
+            pass
+    except RuntimeError as error:
+        if not parallel.is_alone_now(error):
+            raise
+        raise RunError("The first process ended before this one; see what it said.") from error
 
 
 def last_finish(folder: LearnFolder) -> LearnFinished | None:

@@ -79,6 +79,8 @@ class Learner:
             raise SettingsError(f"Parts of photos must have at least {least} pixels a side for these layers.")
         self.gathered = photos or gather(None, progress)
         from_photos, held = split(self.gathered.photos)
+        self.scenes = not held or self.gathered.painted
+        """Whether previews are of scenes painted by the lab."""
         self.held_out: list[Image.Image] = []
         """Photos that are not learned from, at the scale at which strokes have their size."""
         for photo in held or preview_scenes():
@@ -271,8 +273,8 @@ class Learner:
         found.update(str(len(self.parts.photos)).encode())
         return found.hexdigest()
 
-    def save(self, path: str | Path) -> None:
-        """Save all that is needed to go on. TrainingError if the file cannot be written."""
+    def _state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that is needed to go on: tensors, and a record for JSON."""
         recent = self.recent
         record = {
             "fingerprint": self._fingerprint(),
@@ -288,6 +290,24 @@ class Learner:
             for part, value in self.optimizer.state[parameter].items():
                 if part != "step":
                     tensors[f"{part}.{name}"] = value
+        return tensors, record
+
+    def share(self) -> None:
+        """Where many learn together: begin where the first process is, which alone has what was saved."""
+        if not parallel.together():
+            return
+
+        def state() -> tuple[dict[str, Tensor], dict[str, Any]]:
+            tensors, record = self._state()
+            return {name: tensor.cpu() for name, tensor in tensors.items()}, record
+
+        tensors, record = parallel.told(state)
+        if self.place:
+            self._take(tensors, record)
+
+    def save(self, path: str | Path) -> None:
+        """Save all that is needed to go on. TrainingError if the file cannot be written."""
+        tensors, record = self._state()
         try:
             write_tensors(Path(path), tensors, {"kind": KIND, "record": json.dumps(record)})
         except OSError as error:
@@ -308,6 +328,10 @@ class Learner:
             raise TrainingError(
                 f"{path} was saved with another painting, photos or settings; remove it to start anew."
             )
+        self._take(tensors, record)
+
+    def _take(self, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
+        """Go on from what `_state` gave."""
         self.model.load_state_dict(_under("model", tensors))
         self.average.load_state_dict(_under("average", tensors))
         self.step, self.examples = record["step"], record["examples"]

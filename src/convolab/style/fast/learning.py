@@ -36,7 +36,7 @@ from convolab.style.memory import peak_memory_mb
 from convolab.style.objective import Differences
 from convolab.style.pictures import Picture
 from convolab.style.precision import choose
-from convolab.style.transfer import POLL_SECONDS
+from convolab.style.transferring import POLL_SECONDS
 from convolab.training.device import is_out_of_memory, use_all_cores
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Learning(Learner):
             painter=self.painter,
             year=self.year,
             architecture=self.model.architecture.text,
-            settings=self.settings.model_dump(exclude_defaults=True),
+            settings=self.settings.model_dump(),
             steps=self.step,
             examples=self.examples,
             seconds=round(self.seconds, 1),
@@ -144,7 +144,9 @@ class Learning(Learner):
         layers = (*settings.content_names, *settings.style_names)
         precision = choose(self.features, layers, settings.precision)
         self.features.precision = precision.name
-        self.begin()
+        if not self.place:
+            self.begin()
+        self.share()
         yield LearnStarted(
             step=self.step,
             architecture=self.model.architecture.text,
@@ -152,6 +154,8 @@ class Learning(Learner):
             photos=len(self.parts.photos),
             held_out=len(self.held_out),
             photos_from=self.gathered.title,
+            few=self.gathered.few,
+            scenes=self.scenes,
             start=self.started_with,
             steps=settings.most_steps,
             device=str(self.device),

@@ -6,10 +6,11 @@ has chosen the number format, holds the weights where they are used, and says ho
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +25,7 @@ from convolab.style.fast.files import Style
 from convolab.style.fast.library import get_style
 from convolab.style.fast.network import PADDINGS, Padding, TransformNetwork
 from convolab.style.precision import has_bf16
-from convolab.training.device import choose_device, synchronize, use_all_cores
+from convolab.training.device import choose_device, is_out_of_memory, synchronize, use_all_cores
 from convolab.training.number_formats import Precision, decided_once
 from convolab.training.precision import TOLERANCE, WORTH_IT
 
@@ -116,7 +117,8 @@ class Painter:
         photo = photo.to(self.device)
         result: Tensor | None = None
         for share, style in self.styles:
-            painted = self._paint(style.network, photo, strength).clamp(0, 1)
+            with _enough_memory(photo):
+                painted = self._paint(style.network, photo, strength).clamp(0, 1)
             if len(self.styles) == 1:
                 return painted
             result = painted * share if result is None else result.add_(painted, alpha=share)
@@ -151,6 +153,20 @@ class Painter:
                 return self._passes[network](photo, strength, self.padding)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision.name == "bf16"):
             return network(photo, strength, self.padding).float()
+
+
+@contextlib.contextmanager
+def _enough_memory(photo: Tensor) -> Iterator[None]:
+    """A lack of memory as SettingsError. On a processor bands are planned by it; a GPU just refuses."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        height, width = photo.shape[2:]
+        raise SettingsError(
+            f"{photo.device} has too little memory for a picture of {width}×{height}; choose a smaller size."
+        ) from error
 
 
 @torch.inference_mode()

@@ -58,6 +58,8 @@ class Gathered:
     """For a person."""
     few: bool = False
     """Whether more photos would make what is learned better."""
+    painted: bool = False
+    """Whether they are scenes that the lab painted."""
 
 
 def gather(folder: str | Path | None = None, progress: Report | None = None) -> Gathered:
@@ -72,7 +74,7 @@ def gather(folder: str | Path | None = None, progress: Report | None = None) -> 
         return Gathered(tuple(fetch_photos(progress)), "six photos of scikit-image", few=True)
     except DataError:
         scenes = tuple(paint("lake", 512, seed) for seed in range(1, SCENES + 1))
-        return Gathered(scenes, "scenes painted by the lab", few=True)
+        return Gathered(scenes, "scenes painted by the lab", few=True, painted=True)
 
 
 def photos_in(folder: Path) -> list[Path]:

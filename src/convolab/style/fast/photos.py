@@ -36,8 +36,8 @@ Photo = Path | Image.Image
 
 
 def split(photos: Sequence[Photo]) -> tuple[list[Photo], list[Photo]]:
-    """Photos to learn from, and some that are held out for previews: none of fewer than 8."""
-    count = min(HELD_OUT, len(photos) // 4) if len(photos) >= 8 else 0
+    """Photos to learn from, and some that are held out for previews: one of 4, none of fewer."""
+    count = min(HELD_OUT, len(photos) // 4)
     order = np.random.default_rng(0).permutation(len(photos))
     held = set(order[:count].tolist())
     return [photo for i, photo in enumerate(photos) if i not in held], [

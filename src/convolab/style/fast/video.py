@@ -7,7 +7,6 @@ end the parts are joined without encoding them again, with the sound of the sour
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import shutil
@@ -23,7 +22,7 @@ from convolab.errors import DataError
 from convolab.style.fast.flicker import Flicker
 from convolab.style.fast.painter import Painter
 from convolab.style.fast.video_film import Film, opened
-from convolab.style.fast.video_joining import join
+from convolab.style.fast.video_joining import FULL, join
 from convolab.style.fast.video_parts import VideoParts
 from convolab.style.pictures import to_image, to_tensor, with_colors_of
 
@@ -45,7 +44,7 @@ class VideoProgress:
     seconds_left: float | None
     done: bool = False
     flicker: float | None = None
-    """`Flicker.value` of the frames that were painted in this call."""
+    """`Flicker.value` of all frames painted so far, also in earlier calls."""
     sound: str = ""
     """At the end: what became of the sound, for a person."""
 
@@ -79,11 +78,12 @@ def restyle_video(
         try:
             yield from work.paint()
         except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            full = error.errno in FULL
             why = "the disk is full" if full else (error.strerror or str(error)).lower()
+            first = "make room" if full else "choose another kind of file or remove the cause"
             raise DataError(
                 f"{target} cannot be written: {why}. The first {work.parts.kept()} frames are kept in "
-                f"{work.parts.folder}; make room and do the same again to go on."
+                f"{work.parts.folder}; {first} and do the same again to go on."
             ) from error
 
 
@@ -103,24 +103,29 @@ class _Work:
     def paint(self) -> Iterator[VideoProgress]:
         parts = self.parts.take_up()
         done = sum(parts)
+        self.flicker.take_up(self.parts.kept_sums())
         total = self.film.count()
         frames: list[tuple[int, np.ndarray]] = []
         for number, (time_stamp, pixels) in enumerate(self.film.frames()):
+            if number < done - 1:
+                continue
             if number < done:
+                # Painted once more: the next frame is compared with it.
+                self.flicker.go_on_after(pixels, self._filter(pixels))
                 continue
             tick = time.perf_counter()
             painted = self._filter(pixels)
             self.flicker.add(pixels, painted)
             frames.append((time_stamp, painted))
             if len(frames) == PART_FRAMES:
-                self.parts.write(parts, frames)
+                self.parts.write(parts, frames, self.flicker.sums)
                 frames = []
             self._spent += time.perf_counter() - tick
             self._painted += 1
             left = None if total is None else self._spent / self._painted * max(0, total - number - 1)
             yield VideoProgress(number + 1, total, self._spent, left, flicker=self.flicker.value)
         if frames:
-            self.parts.write(parts, frames)
+            self.parts.write(parts, frames, self.flicker.sums)
         if not parts:
             raise DataError(f"{self.film.path.name} has no pictures in it that can be read.")
         sound = join(self.parts, len(parts), self.film, self.target)

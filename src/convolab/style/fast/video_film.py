@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ENDINGS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg")
 MOST_SIDE = 4096
+AAC_RATES = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
+"""Samples a second that AAC knows."""
 
 
 def is_video(path: Path) -> bool:
@@ -42,12 +44,24 @@ class VideoFacts:
 
 def video_facts(source: str | Path) -> VideoFacts:
     """Size, length and rate of a video. DataError if it cannot be read or has no pictures."""
-    with opened(Path(source)) as film:
+    path = Path(source)
+    with opened(path) as film:
         stream = film.streams.video[0]
         rate = float(stream.average_rate or 25)
         length = None if film.duration is None else film.duration / 1_000_000
         frames = stream.frames or (None if length is None else round(length * rate))
-        return VideoFacts(stream.width, stream.height, frames, rate, length, bool(film.streams.audio))
+        width, height = (stream.width, stream.height)[:: 1 if quarters(path) % 2 == 0 else -1]
+        return VideoFacts(width, height, frames, rate, length, bool(film.streams.audio))
+
+
+def quarters(path: Path) -> int:
+    """By how many quarter turns, counterclockwise, a video is shown: phones film upright and note it so."""
+    import av
+
+    with contextlib.suppress(av.FFmpegError, OSError, DataError), opened(path) as film:
+        for frame in film.decode(film.streams.video[0]):
+            return round(frame.rotation / 90) % 4
+    return 0
 
 
 @contextlib.contextmanager
@@ -90,7 +104,11 @@ class Film:
         """Frames a second, mean."""
         self.base = Fraction(self.stream.time_base or Fraction(1, 1000))
         """Seconds in a unit of its time stamps."""
+        self.turned = quarters(path)
+        """Quarter turns, counterclockwise, by which its frames are shown."""
         width, height = self.stream.width, self.stream.height
+        if self.turned % 2:
+            width, height = height, width
         if size is not None or max(width, height) > MOST_SIDE:
             width, height = fitted(width, height, min(size or MOST_SIDE, MOST_SIDE))
         # The colours of H.264 are halved each way, so sides are even.
@@ -123,10 +141,10 @@ class Film:
                     continue
                 if self.end is not None and moment >= self.end - 1e-6:
                     return
-                width, height = self.size
+                width, height = self.size[:: -1 if self.turned % 2 else 1]
                 # FFmpeg's own scaling, area-averaged where it makes smaller.
                 small = frame.reformat(width, height, "rgb24", interpolation="AREA")
-                yield at, small.to_ndarray()
+                yield at, np.ascontiguousarray(np.rot90(small.to_ndarray(), self.turned))
         except av.FFmpegError:
             if last is None:
                 raise DataError(f"{self.path.name} cannot be read: it is damaged.") from None
@@ -147,3 +165,28 @@ class Film:
                 packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
                 packet.stream = voice
                 yield moment - self.start, packet
+
+    def sound_rate(self) -> int:
+        """Samples a second that AAC knows and that are nearest to those of the sound."""
+        own = self.container.streams.audio[0].rate
+        return min(AAC_RATES, key=lambda rate: abs(rate - own))
+
+    def encoded_sounds(self, voice: Any) -> Iterator[tuple[float, Packet]]:
+        """The same sound encoded by the stream ``voice``; packets with their moments in seconds."""
+        with opened(self.path) as again:
+            sound = again.streams.audio[0]
+            # Files with plain samples often do not say what their channels are.
+            voice.layout = {1: "mono", 2: "stereo"}.get(sound.layout.nb_channels, sound.layout)
+            for frame in again.decode(sound):
+                moment = float(frame.time or 0.0)
+                if moment < self.start or (self.end is not None and moment >= self.end):
+                    continue
+                frame.time_base = frame.time_base or Fraction(1, frame.sample_rate)
+                frame.pts = round((moment - self.start) / frame.time_base)
+                yield from self._at(voice, voice.encode(frame))
+            yield from self._at(voice, voice.encode(None))
+
+    @staticmethod
+    def _at(voice: Any, packets: list[Packet]) -> Iterator[tuple[float, Packet]]:
+        for packet in packets:
+            yield float((packet.dts or 0) * (packet.time_base or voice.time_base)), packet

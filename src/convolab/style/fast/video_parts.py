@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from convolab.style.fast.video_film import Film
 
+Sums = tuple[float, float, int]
 QUALITY = "18"
 """Constant rate factor of H.264: 18 is hard to tell from the original."""
 
@@ -40,7 +41,7 @@ class VideoParts:
                 shutil.rmtree(self.folder)
             self.folder.mkdir(exist_ok=True)
             parts = self._noted()
-            self._tell(parts)
+            self._tell(parts, self._noted_sums()[: len(parts)])
         except OSError as error:
             raise DataError(
                 f"{self.folder} cannot be written: {(error.strerror or str(error)).lower()}."
@@ -59,16 +60,25 @@ class VideoParts:
         there = next((i for i in range(len(parts)) if not self.path(i).is_file()), len(parts))
         return parts[:there]
 
-    def _tell(self, parts: list[int]) -> None:
-        note = {"fingerprint": self.fingerprint, "parts": parts}
+    def _noted_sums(self) -> list[Sums]:
+        """`Flicker.sums` after each part; empty in notes of an earlier version of the lab."""
+        found = self._note().get("flicker", [])
+        return [(float(change), float(own), int(pixels)) for change, own, pixels in found]
+
+    def kept_sums(self) -> Sums:
+        """`Flicker.sums` after the last finished part."""
+        return next(reversed(self._noted_sums()), (0.0, 0.0, 0))
+
+    def _tell(self, parts: list[int], sums: list[Sums]) -> None:
+        note = {"fingerprint": self.fingerprint, "parts": parts, "flicker": sums}
         replace_text(self.folder / "parts.json", json.dumps(note))
 
     def path(self, number: int) -> Path:
         """The file of a part."""
         return self.folder / f"{number:05d}.nut"
 
-    def write(self, parts: list[int], frames: Sequence[tuple[int, np.ndarray]]) -> None:
-        """Encode one part; it counts only once it is whole."""
+    def write(self, parts: list[int], frames: Sequence[tuple[int, np.ndarray]], sums: Sums) -> None:
+        """Encode one part; it counts only once it is whole. ``sums``: of the flicker up to its end."""
         import av
 
         path = self.path(len(parts))
@@ -83,8 +93,8 @@ class VideoParts:
             for packet in stream.encode(None):
                 out.mux(packet)
         unfinished.replace(path)
+        self._tell([*parts, len(frames)], [*self._noted_sums(), sums])
         parts.append(len(frames))
-        self._tell(parts)
 
     def _encoder(self, out: OutputContainer) -> Any:
         import av

@@ -96,7 +96,8 @@ class Transfer(Painting):
                 raise
             raise SettingsError(
                 f"There is not enough memory to paint {self.size[0]}×{self.size[1]} pixels; choose a smaller "
-                "size, or set Memory so that the picture is computed in tiles."
+                f"size, such as {_smaller(max(self.size))}, or set Memory so that the picture is computed in "
+                "tiles."
             ) from error
         finally:
             self._running = False
@@ -200,7 +201,8 @@ class Transfer(Painting):
         new = self.weights
         with contextlib.suppress(SettingsError):  # a control that lets nonsense through does not end the work
             checked_weights(commands.weight, commands.style_weights, commands.tv)
-            if commands.weight is not None:
+            # Where one half is painted on its own, there is nothing that W could weigh it against.
+            if commands.weight is not None and self.settings.content_names and self.settings.style_names:
                 new = replace(new, weight=commands.weight)
             if commands.style_weights is not None and len(commands.style_weights) == len(new.style):
                 total = sum(commands.style_weights)
@@ -238,6 +240,7 @@ class Transfer(Painting):
             seconds=self.clock.seconds,
             fraction=self.clock.fraction(self.level, self.done),
             seconds_left=self.clock.seconds_left(self.level, self.done),
+            picture=self.picture,
         )
 
     def _end(self, reason: str) -> TransferFinished:
@@ -254,6 +257,7 @@ class Transfer(Painting):
             style=at.style,
             content=at.content,
             total=at.total,
+            tv=at.tv,
             style_by_layer=at.style_by_layer,
             peak_memory_mb=peak_memory_mb(),
         )
@@ -272,13 +276,18 @@ class Transfer(Painting):
         return ""
 
 
+def _smaller(size: int) -> int:
+    """A long side to try where one of ``size`` pixels is too much: it needs a quarter of the memory."""
+    return max(32, size // 2 // 16 * 16)
+
+
 def transfer(
     content: Picture,
     styles: Picture | Sequence[Picture],
     settings: TransferSettings | None = None,
     **options: Any,
 ) -> Iterator[TransferEvent]:
-    """Paint ``content`` in the style of ``styles`` and yield what happens; `Transfer` has the picture too.
+    """Paint ``content`` in the style of ``styles`` and yield what happens; an `Iterate` has the picture too.
 
     Arguments that do not fit together raise a ConvolabError at once, not at the first event.
     """
