@@ -41,6 +41,9 @@ from machine import RESULTS, machine, report
 MUST = {1: 0.87, 5: 0.92, 10: 0.93}
 RECIPES = {1: "cifar10/1-minute", 5: "cifar10/5-minutes", 10: "cifar10/10-minutes"}
 LEVELS = (0.6, 0.8, 0.9)
+SEEN_ON_THE_WAY = 2000
+"""Test images on which the plain PyTorch peers are measured between two budgets: all would take longer than
+the training does."""
 
 
 @dataclass
@@ -165,9 +168,9 @@ def tutorial(data: Dataset, minutes: Sequence[int], seed: int) -> Outcomes:
     torch.manual_seed(seed)
     model = TutorialNet()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
-    images = torch.from_numpy(data.train_images[:]).float().div_(127.5).sub_(1)
+    images = torch.tensor(data.train_images[:]).float().div_(127.5).sub_(1)
     labels = labels_tensor(data.train_labels)
-    test = torch.from_numpy(data.test_images[:]).float().div_(127.5).sub_(1), labels_tensor(data.test_labels)
+    test = torch.tensor(data.test_images[:]).float().div_(127.5).sub_(1), labels_tensor(data.test_labels)
 
     def batches() -> Any:
         while True:
@@ -233,8 +236,8 @@ def airbench(data: Dataset, minutes: int, seed: int) -> Outcomes:
     torch.manual_seed(seed)
     mean = torch.tensor((0.4914, 0.4822, 0.4465)).view(1, 3, 1, 1)
     deviation = torch.tensor((0.2470, 0.2435, 0.2616)).view(1, 3, 1, 1)
-    images = (torch.from_numpy(data.train_images[:]).float() / 255 - mean) / deviation
-    test = (torch.from_numpy(data.test_images[:]).float() / 255 - mean) / deviation
+    images = (torch.tensor(data.train_images[:]).float() / 255 - mean) / deviation
+    test = (torch.tensor(data.test_images[:]).float() / 255 - mean) / deviation
     labels = labels_tensor(data.train_labels)
     model = AirNet(images[:5000])
     momentum, size = 0.85, 1024
@@ -305,7 +308,8 @@ def timed(
         seconds += time.perf_counter() - tick
         if seconds >= due:
             due = seconds * 1.25 + 2
-            note(reached, tested(model, *test)[0], seconds)
+            part = test[0][:SEEN_ON_THE_WAY], test[1][:SEEN_ON_THE_WAY]
+            note(reached, tested(model, *part)[0], seconds)
         for mark in minutes:
             if mark not in found and seconds >= 60 * mark:
                 single, both = tested(model, *test)
@@ -375,8 +379,8 @@ def main() -> None:
                     "on": f"{about['processor']}, bf16: {about['bf16']}, {about['date']}",
                 }
             )
-    rows.sort(key=lambda row: (row["minutes"], -row["test accuracy"]))
-    report("cifar10_speed", rows, peak_gflops={kind: round(peak, 1) for kind, peak in peaks.items()})
+        rows.sort(key=lambda row: (row["minutes"], -row["test accuracy"]))
+        report("cifar10_speed", rows, peak_gflops={kind: round(peak, 1) for kind, peak in peaks.items()})
 
 
 if __name__ == "__main__":
