@@ -28,15 +28,12 @@ def fused(layers: Sequence[nn.Module]) -> list[Part]:
         pooling = _halves(rest[0])
         after = rest[1:] if pooling else rest
         if len(after) >= 2 and _plain_norm(after[0]) and _plain_gelu(after[1]):
-            taken = list(rest[: 3 if pooling else 2])
-            parts.append(_Run(taken, pooling))
-        elif _plain_gelu(rest[0]):
-            taken = [rest[0]]
-            parts.append(_Narrowing(rest[0]))
+            taken = 3 if pooling else 2
+            parts.append(_Run(rest[:taken], pooling))
         else:
-            taken = [rest[0]]
-            parts.append(rest[0])
-        at += len(taken)
+            taken = 1
+            parts.append(_Narrowing(rest[0]) if _plain_gelu(rest[0]) else rest[0])
+        at += taken
     return parts
 
 

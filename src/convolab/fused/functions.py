@@ -33,9 +33,9 @@ def bits(x: Tensor) -> np.ndarray:
     return (places.view(torch.uint16) if places.dtype is torch.bfloat16 else places).numpy()
 
 
-def _new(count: int, height: int, width: int, maps: int, kind: torch.dtype = torch.bfloat16) -> Tensor:
-    """An empty (N, C, H, W) in channels_last order."""
-    return torch.empty(count, height, width, maps, dtype=kind).permute(0, 3, 1, 2)
+def _new(count: int, height: int, width: int, maps: int) -> Tensor:
+    """An empty bf16 (N, C, H, W) in channels_last order."""
+    return torch.empty(count, height, width, maps, dtype=torch.bfloat16).permute(0, 3, 1, 2)
 
 
 def _shared(count: int, size: int, work: Callable[[int, int, int], None]) -> None:
