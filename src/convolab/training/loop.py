@@ -155,7 +155,8 @@ class Training(SteeredState):
             shape = (self.settings.batch_size, *self.dataset.input_shape)
             self.precision = choose_precision(self.model, shape, self.device, self.settings.precision)
         if self.device.type == "cpu":
-            compile_for(self.model) if self.precision.name == "fp32" else fused.prepare_for(self.model)
+            prepare = compile_for if self.precision.name == "fp32" else fused.prepare_for
+            prepare(self.model)
         self._forward = make_forward(self.model, self.precision.name, self.device)
         self._measured_forward = (
             make_forward(self.measured, self.precision.name, self.device) if self.average else self._forward

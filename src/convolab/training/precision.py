@@ -99,7 +99,7 @@ def make_forward(
     if precision == "fp32":
         return model
     first = _first_weights(model) + 1
-    head, rest = model[:first], [*model.children()][first:]
+    head, rest = model[:first], [*model][first:]
     parts = fused(rest) if device.type == "cpu" else rest
 
     def forward(images: Tensor) -> Tensor:

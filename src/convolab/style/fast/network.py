@@ -99,6 +99,7 @@ class Norm(nn.Module):
         """(N, C, H, W) to the same shape. ``statistics`` of a whole picture are used for a part of it."""
         scale, shift = self.at(strength)
         if statistics is None and x.dtype is torch.bfloat16 and len(x) == 1 and torch.is_grad_enabled():
+            # Of a batch of one, batch norm is instance norm, and PyTorch's adds up bf16 in fp32.
             y = functional.batch_norm(x, None, None, scale, shift, True, 0.0, EPSILON)
             return y.relu_() if relu else y
         if statistics is None:
