@@ -4,7 +4,7 @@ import zipfile
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page
-from visiting import Lab, open_room, screenshot
+from visiting import Lab, open_room, restarted, screenshot
 
 
 def pin_something(page: Page, lab: Lab) -> None:
@@ -46,9 +46,7 @@ def test_from_a_pin_to_a_page_on_the_disk(fresh_lab: Lab, visitor: BrowserContex
     page.get_by_label("Name", exact=True).fill("Ada")
     page.get_by_text("Saved").wait_for()
     page.wait_for_timeout(500)
-    fresh_lab.kill()  # nothing of what was written is lost with the lab
-    fresh_lab.start()
-    page.reload()
+    restarted(fresh_lab, page)  # nothing of what was written is lost with the lab
     blocks.nth(1).get_by_text("What I saw").wait_for()
     assert blocks.first.locator(".pinned img").count() == 1
     assert page.get_by_label("Title").input_value() == "My page"

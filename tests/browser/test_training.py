@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from visiting import PHONE, Lab, open_room, screenshot
+from visiting import PHONE, Lab, open_room, restarted, screenshot
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page
@@ -182,8 +182,7 @@ def test_a_second_tab_sees_the_run_and_a_killed_worker_is_no_loss(fresh_lab: Lab
     until(page, lambda: examples(page) > reached, "training that goes on by itself")
 
     # The lab is killed and started again: the page comes back by itself and offers to resume.
-    fresh_lab.kill()
-    fresh_lab.start()
+    restarted(fresh_lab, page)
     page.locator(".cl-sentence", has_text="Interrupted at").wait_for(timeout=PATIENCE)
     wait_for_button(page, "Resume")
     screenshot(page, "training-interrupted")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
-from visiting import PHONE, Lab, open_room, screenshot
+from visiting import PHONE, Lab, open_room, restarted, screenshot
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -262,12 +262,9 @@ def test_a_killed_worker_and_a_killed_lab_are_no_loss(fresh_lab: Lab, visitor: B
     page.get_by_role("dialog", name="Jobs").get_by_text(re.compile("^Painting: ")).wait_for()
     page.keyboard.press("Escape")
 
-    fresh_lab.kill()
-    fresh_lab.start()
+    restarted(fresh_lab, page)
     page.locator(".cl-sentence", has_text="Interrupted after").wait_for(timeout=PATIENCE)
     screenshot(page, "transfer-interrupted")
-    # What is pressed while the page still looks for its lab would be lost: load it anew.
-    open_room(page, fresh_lab, page.url.removeprefix(fresh_lab.url))
     main(page, "Resume")
     page.locator(".ct-main", has_text="Pause").wait_for(timeout=PATIENCE)
     page.get_by_role("button", name="Stop", exact=True).click()

@@ -106,6 +106,21 @@ def open_room(page: Page, lab: Lab, address: str = "/build") -> None:
     page.wait_for_function("() => window.did_handshake && document.querySelector('[data-room]')")
 
 
+def restarted(lab: Lab, page: Page) -> None:
+    """Kill the lab as a power cut does, start it again, and wait until the page has come back by itself.
+
+    The page reloads itself when it finds a lab that does not know it; a `reload` of ours beside that one is
+    aborted by it now and then.
+    """
+    page.evaluate("window.beforeTheRestart = true")
+    lab.kill()
+    lab.start()
+    page.wait_for_function(
+        "() => !window.beforeTheRestart && window.did_handshake && document.querySelector('[data-room]')",
+        timeout=60_000,
+    )
+
+
 def screenshot(page: Page, name: str, **options: Any) -> None:
     """Keep a picture of the page in ``screenshots/``, to be looked at, if CONVOLAB_SCREENSHOTS is set: all
     seventy take half a minute."""
