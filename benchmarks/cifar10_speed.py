@@ -37,6 +37,7 @@ from convolab.training import Normalize, Training, TrainingSettings
 from convolab.training.data import images_tensor, labels_tensor
 from convolab.training.device import use_all_cores
 from machine import RESULTS, machine, report
+from work import Work, operations
 
 MUST = {1: 0.87, 5: 0.92, 10: 0.93}
 RECIPES = {1: "cifar10/1-minute", 5: "cifar10/5-minutes", 10: "cifar10/10-minutes"}
@@ -87,48 +88,38 @@ def test_set(data: Dataset, normalization: str) -> tuple[Tensor, Tensor]:
 
 
 def with_the_lab(
-    data: Dataset, name: str, minutes: float, seed: int, levels: Sequence[float] = LEVELS
-) -> Outcome:
-    """The lab's own training of a preset with its settings."""
-    usual = PRESETS[name].settings_for(data.input_shape)
-    settings = TrainingSettings(**{**usual, "budget": 60 * minutes, "seed": seed, "device": "cpu"})
-    network = preset(name, data.input_shape, 10)
-    training = Training(network, data, settings)
-    reached: dict[str, float | None] = {percent(level): None for level in levels}
-    for event in training.events():
-        if event.kind == "evaluated":
-            note(reached, event.test_accuracy, event.seconds)
-    single, both = tested(training.model, *test_set(data, settings.normalization))
-    position = training.position
-    speed = 6 * network.multiply_adds * position.examples / position.seconds / 1e9
-    assert training.precision is not None
-    kind = training.precision.name
-    return Outcome(single, both, position.examples, position.seconds, reached, speed, kind)
-
-
-def with_the_lab_once(data: Dataset, name: str, minutes: Sequence[int], seed: int) -> Outcomes:
-    """One training of the lab at a constant learning rate, looked at after each of so many minutes."""
+    data: Dataset, name: str, minutes: Sequence[int], seed: int, levels: Sequence[float] = LEVELS
+) -> Outcomes:
+    """The lab's own training of a preset with its settings, for the longest of these times; looked at on the
+    way after the others, which says what they are worth only where the learning rate stays as it is."""
     usual = PRESETS[name].settings_for(data.input_shape)
     settings = TrainingSettings(**{**usual, "budget": 60 * max(minutes), "seed": seed, "device": "cpu"})
-    assert settings.schedule == "constant"
+    assert len(minutes) == 1 or settings.schedule == "constant"
     network = preset(name, data.input_shape, 10)
     training = Training(network, data, settings)
     test = test_set(data, settings.normalization)
-    reached: dict[str, float | None] = {percent(level): None for level in LEVELS}
+    reached: dict[str, float | None] = {percent(level): None for level in levels}
     found: Outcomes = {}
+
+    work = Work(network, settings)
+
+    def look(mark: int) -> None:
+        position, precision = training.position, training.precision
+        assert precision is not None
+        speed = work.operations / position.seconds / 1e9
+        accuracies = tested(training.model, *test)
+        found[mark] = Outcome(
+            *accuracies, position.examples, position.seconds, dict(reached), speed, precision.name
+        )
+
+    on_the_way = sorted(minutes)[:-1]
     for event in training.events():
+        work.note(event)
         if event.kind == "evaluated":
             note(reached, event.test_accuracy, event.seconds)
-        position = training.position
-        for mark in minutes:
-            if mark not in found and position.seconds >= 60 * mark:
-                single, both = tested(training.model, *test)
-                speed = 6 * network.multiply_adds * position.examples / position.seconds / 1e9
-                assert training.precision is not None
-                kind = training.precision.name
-                found[mark] = Outcome(
-                    single, both, position.examples, position.seconds, dict(reached), speed, kind
-                )
+        while on_the_way and training.position.seconds >= 60 * on_the_way[0]:
+            look(on_the_way.pop(0))
+    look(max(minutes))
     return found
 
 
@@ -185,7 +176,8 @@ def tutorial(data: Dataset, minutes: Sequence[int], seed: int) -> Outcomes:
         optimizer.step()
         return len(index)
 
-    return timed(model, step, minutes, test, multiply_adds=658_000)
+    layers = [6 * 75 * 28**2, 16 * 150 * 10**2, 400 * 120, 120 * 84, 84 * 10]
+    return timed(model, step, minutes, test, operations((adds, True, True) for adds in layers))
 
 
 # ---------------------------------------------------------------- airbench94
@@ -286,9 +278,11 @@ def airbench(data: Dataset, minutes: int, seed: int) -> Outcomes:
         optimizer.step()
         return len(truth)
 
-    macs = 24 * 12 * 31**2 + 64 * 24 * 9 * 31**2 + 64 * 64 * 9 * 15**2
-    macs += 256 * 64 * 9 * 15**2 + 256 * 256 * 9 * 7**2 + 256 * 256 * 9 * 7**2 + 256 * 256 * 9 * 3**2
-    return timed(model, step, [minutes], (test, labels_tensor(data.test_labels)), multiply_adds=macs)
+    layers = [64 * 24 * 9 * 31**2, 64 * 64 * 9 * 15**2, 256 * 64 * 9 * 15**2, 256 * 256 * 9 * 7**2]
+    layers += [256 * 256 * 9 * 7**2, 256 * 256 * 9 * 3**2, 256 * 10]
+    # Of the first layer only the biases learn.
+    work = operations([(24 * 12 * 31**2, False, True), *((adds, True, True) for adds in layers)])
+    return timed(model, step, [minutes], (test, labels_tensor(data.test_labels)), work)
 
 
 def timed(
@@ -296,9 +290,12 @@ def timed(
     step: Callable[[float], int],
     minutes: Sequence[int],
     test: tuple[Tensor, Tensor],
-    multiply_adds: int,
+    work: int,
 ) -> Outcomes:
-    """Steps until the time is over, measured now and then and after each budget, beside the clock."""
+    """Steps until the time is over, measured now and then and after each budget, beside the clock.
+
+    ``work``: operations per example.
+    """
     budget, seconds, examples, due = 60 * max(minutes), 0.0, 0, 3.0
     reached: dict[str, float | None] = {percent(level): None for level in LEVELS}
     found: Outcomes = {}
@@ -314,7 +311,7 @@ def timed(
             if mark not in found and seconds >= 60 * mark:
                 single, both = tested(model, *test)
                 note(reached, single, seconds)
-                speed = 6 * multiply_adds * examples / seconds / 1e9
+                speed = work * examples / seconds / 1e9
                 found[mark] = Outcome(single, both, examples, seconds, dict(reached), speed)
     return found
 
@@ -331,14 +328,11 @@ def main() -> None:
     peaks = {kind: convolution_speed("cpu", 3.0, kind) for kind in ("fp32", "bf16")}
     minutes: list[int] = options.minutes
 
-    def each(one: Callable[[int, int], Outcome], seed: int) -> Outcomes:
-        return {budget: one(budget, seed) for budget in minutes}
-
     entries: dict[str, Callable[[int], Outcomes]] = {
-        "ours": lambda seed: each(lambda m, s: with_the_lab(data, RECIPES[m], m, s), seed),
-        "preset": lambda seed: with_the_lab_once(data, "convolutional", minutes, seed),
+        "ours": lambda seed: {m: with_the_lab(data, RECIPES[m], [m], seed)[m] for m in minutes},
+        "preset": lambda seed: with_the_lab(data, "convolutional", minutes, seed),
         "tutorial": lambda seed: tutorial(data, minutes, seed),
-        "airbench": lambda seed: each(lambda m, s: airbench(data, m, s)[m], seed),
+        "airbench": lambda seed: {m: airbench(data, m, seed)[m] for m in minutes},
     }
     names = {
         "ours": "ours",

@@ -38,7 +38,9 @@ def main() -> None:
         data, levels = load(name), LEVELS[name]
         for minutes in options.minutes:
             for network, seeds in ((RECIPES[minutes], options.seeds), ("convolutional", 1)):
-                found = [with_the_lab(data, network, minutes, seed, levels) for seed in range(seeds)]
+                found = [
+                    with_the_lab(data, network, [minutes], seed, levels)[minutes] for seed in range(seeds)
+                ]
                 mean = statistics.mean(one.accuracy for one in found)
                 print(f"{name}, {minutes} min, {network}: {mean:.4f}", flush=True)
                 rows.append({
@@ -51,7 +53,7 @@ def main() -> None:
                     "single runs": [round(one.accuracy, 4) for one in found],
                     "seconds to": [one.reached for one in found],
                 })  # fmt: skip
-    report("grey_speed", rows)
+                report("grey_speed", rows)
 
 
 if __name__ == "__main__":

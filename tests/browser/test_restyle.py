@@ -391,10 +391,23 @@ def test_learn_a_style_rename_export_import(room: Page, lab: Lab, tmp_path: Path
     for number in range(6):
         Image.open(io.BytesIO(png(280 + number, 270))).save(photos / f"{number}.png")
     learn.get_by_label("Photos to learn from").fill(str(photos))
+    learn.get_by_text("More settings").click()
+    learn.get_by_label("relu3_3 for content").click()  # the only one: it stays
+    learn.get_by_text("At least one layer must stand for content").wait_for()
+    learn.get_by_label("relu2_2 for content").check()
+    learn.get_by_label("relu3_3 for content").uncheck()
+    learn.get_by_label("relu4_3 for style").uncheck()
+    learn.get_by_role("slider", name="Stroke size").focus()
+    room.keyboard.press("ArrowRight")
+    learn.get_by_role("radio", name="New", exact=True).click()
+    assert room.evaluate(script("nameless")) == []
+    screenshot(room, "fast-learn-more")
     begin.click()
     room.wait_for_function("() => /job=style-/.test(location.search)")
     learn.locator(".cs-preview[alt^='The same photos'][src]").wait_for()
     learn.locator(".cs-curves canvas").wait_for()
+    chosen = "content relu2_2 · style relu1_2, relu2_2, relu3_3 · strokes × 1.25"
+    learn.get_by_text(f"Small network · W 0.8 · {chosen}").wait_for()
     said = f"Learns from 5 photos: {photos}. More photos make it better."
     assert learn.locator(".cs-photos-from").inner_text() == said
     assert learn.get_by_text("Photos it does not learn from, and how it paints them").is_visible()

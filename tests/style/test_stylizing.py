@@ -12,7 +12,7 @@ from fast_kit import put, tiny_style
 from PIL import Image
 from style_kit import image, picture
 
-from convolab.bf16_bits import narrow, wide
+from convolab.compiled.bf16 import narrow, wide
 from convolab.errors import DataError, NetworkError, SettingsError
 from convolab.style.fast import bands, cpu, library, painter
 from convolab.style.fast.bands import paint_in_bands, plan

@@ -13,7 +13,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from convolab.bf16_bits import narrow, wide
+from convolab.compiled.bf16 import narrow, wide
+from convolab.compiled.lines import add_squares, add_up, along
 
 _compiled = numba.njit(nogil=True, fastmath=True, cache=True)
 _inlined = numba.njit(nogil=True, fastmath=True, cache=True, inline="always")
@@ -48,25 +49,6 @@ def _slope(z):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _along(values, columns):  # type: ignore[no-untyped-def]
-    """A value for each map, again for each column: loops over whole lines are several times as fast."""
-    maps = len(values)
-    line = np.empty(columns * maps, np.float32)
-    for k in range(len(line)):
-        line[k] = values[k % maps]
-    return line
-
-
-@_compiled
-def _add_up(one, two, sums):  # type: ignore[no-untyped-def]
-    """Add lines of sums, a place for each column and map, to ``sums`` (2, maps) of float64."""
-    maps = sums.shape[1]
-    for k in range(len(one)):
-        sums[0, k % maps] += one[k]
-        sums[1, k % maps] += two[k]
-
-
-@_compiled
 def gelu(x, out, first, last):  # type: ignore[no-untyped-def]
     """GELU of float32 or bf16 maps, as bf16."""
     for n in range(first, last):
@@ -96,12 +78,8 @@ def pool_sums(x, pooled, which, sums, first, last):  # type: ignore[no-untyped-d
                     at = 2 if wide(x[n, 2 * i + 1, 2 * j, k]) == most else 3
                     at = 1 if wide(x[n, 2 * i, 2 * j + 1, k]) == most else at
                     which[n, i, j, k] = np.uint8(0 if wide(x[n, 2 * i, 2 * j, k]) == most else at)
-            line = pooled[n, i].reshape(-1)
-            for k in range(len(one)):
-                value = wide(line[k])
-                one[k] += value
-                two[k] += value * value
-    _add_up(one, two, sums)
+            add_squares(pooled[n, i].reshape(-1), one, two)
+    add_up(one, two, sums)
 
 
 @_compiled
@@ -110,18 +88,14 @@ def plain_sums(x, sums, first, last):  # type: ignore[no-untyped-def]
     one, two = np.zeros(x[0, 0].size, np.float32), np.zeros(x[0, 0].size, np.float32)
     for n in range(first, last):
         for i in range(x.shape[1]):
-            source = x[n, i].reshape(-1)
-            for k in range(len(one)):
-                value = wide(source[k])
-                one[k] += value
-                two[k] += value * value
-    _add_up(one, two, sums)
+            add_squares(x[n, i].reshape(-1), one, two)
+    add_up(one, two, sums)
 
 
 @_compiled
 def norm_gelu(x, factor, level, out, first, last):  # type: ignore[no-untyped-def]
     """GELU of x · factor + level."""
-    factors, levels = _along(factor, x.shape[2]), _along(level, x.shape[2])
+    factors, levels = along(factor, x.shape[2]), along(level, x.shape[2])
     for n in range(first, last):
         for i in range(x.shape[1]):
             source, target = x[n, i].reshape(-1), out[n, i].reshape(-1)
@@ -132,7 +106,7 @@ def norm_gelu(x, factor, level, out, first, last):  # type: ignore[no-untyped-de
 @_compiled
 def slope_sums(x, slopes, factor, level, mean, sums, first, last):  # type: ignore[no-untyped-def]
     """Add to ``sums`` for each map the slopes before GELU, and these times (x - mean)."""
-    factors, levels, means = _along(factor, x.shape[2]), _along(level, x.shape[2]), _along(mean, x.shape[2])
+    factors, levels, means = along(factor, x.shape[2]), along(level, x.shape[2]), along(mean, x.shape[2])
     one, two = np.zeros(len(factors), np.float32), np.zeros(len(factors), np.float32)
     for n in range(first, last):
         for i in range(x.shape[1]):
@@ -142,7 +116,7 @@ def slope_sums(x, slopes, factor, level, mean, sums, first, last):  # type: igno
                 d = wide(given[k]) * _slope(value * factors[k] + levels[k])
                 one[k] += d
                 two[k] += d * (value - means[k])
-    _add_up(one, two, sums)
+    add_up(one, two, sums)
 
 
 @_compiled
@@ -156,8 +130,8 @@ def _line_back(source, given, factors, levels, bends, bases, target):  # type: i
 @_compiled
 def back(x, slopes, factor, level, bend, base, out, first, last):  # type: ignore[no-untyped-def]
     """The slopes of ``x``: factor · (slope before GELU) + bend · x + base."""
-    factors, levels = _along(factor, x.shape[2]), _along(level, x.shape[2])
-    bends, bases = _along(bend, x.shape[2]), _along(base, x.shape[2])
+    factors, levels = along(factor, x.shape[2]), along(level, x.shape[2])
+    bends, bases = along(bend, x.shape[2]), along(base, x.shape[2])
     for n in range(first, last):
         for i in range(x.shape[1]):
             source, given, target = x[n, i].reshape(-1), slopes[n, i].reshape(-1), out[n, i].reshape(-1)
@@ -168,8 +142,8 @@ def back(x, slopes, factor, level, bend, base, out, first, last):  # type: ignor
 def pool_back(x, which, slopes, factor, level, bend, base, out, first, last):  # type: ignore[no-untyped-def]
     """`back`, put where the largest of each 2×2 places was; the other places of ``out`` become 0."""
     _, height, width, maps = x.shape
-    factors, levels = _along(factor, width), _along(level, width)
-    bends, bases = _along(bend, width), _along(base, width)
+    factors, levels = along(factor, width), along(level, width)
+    bends, bases = along(bend, width), along(base, width)
     made = np.empty((width, maps), out.dtype)
     for n in range(first, last):
         for i in range(height):

@@ -3,6 +3,7 @@ import { poke, subscribe } from "./feed.js";
 import { choice, cornerMenu, h, popover, saveAddress, saveText, setHidden, setText } from "./look.js";
 import { csv } from "./experiments_parts.js";
 import { learnCurves } from "./restyle_learn_curves.js";
+import { learnMore } from "./restyle_learn_more.js";
 import { ownStyles } from "./restyle_own.js";
 import { address, bring, fileName, get, patiently, pictureAddress, post, refreshShelf, slider } from "./restyle_parts.js";
 
@@ -44,6 +45,7 @@ function render({ model, el }) {
   const folderFile = h("input", { type: "file", accept: "image/*", multiple: true, webkitdirectory: true, hidden: true, "aria-label": "Folder of photos", onchange: () => (takePhotos([...folderFile.files]), (folderFile.value = "")) });
   const folderButton = h("button.cl-button", { type: "button", "data-tip": "Bring a folder of photos from this machine; a hundred or more make the style better", onclick: () => folderFile.click() }, "Folder …");
   const photoWords = h("p.cl-muted", { role: "status" });
+  const more = learnMore();
   const begin = h("button.ct-main", { type: "button", onclick: learn }, "Learn");
   const problem = h("div.note.bad", { role: "alert", hidden: true });
   const busy = h("p.cl-muted", { role: "status" });
@@ -51,7 +53,7 @@ function render({ model, el }) {
     h("div.cl-panel-head", {}, h("h2", {}, "Painting"), h("span.cl-spring"), choose, file), place, strip,
     h("div.cs-row3", {}, title.root, painter.root, year.root),
     h("div.cs-field", {}, h("span", {}, "Network"), sizes, sizeWords), budget.root, weight.root,
-    h("div.cs-folder", {}, folder.root, folderButton, folderFile), photoWords, problem, busy, begin);
+    h("div.cs-folder", {}, folder.root, folderButton, folderFile), photoWords, more.root, problem, busy, begin);
 
   // ---- what is being learned ----
   const name = h("h2.cs-job-name");
@@ -70,6 +72,7 @@ function render({ model, el }) {
   const left = h("span");
   const sentence = h("p.cl-sentence", { role: "status" });
   const photosFrom = h("p.cl-muted.cs-photos-from");
+  const settings = h("p.cl-muted");
   const heldOut = h("span.cl-muted");
   const steering = h("div.note.bad", { role: "alert", hidden: true });
   const curves = learnCurves(() => job.rows);
@@ -77,7 +80,7 @@ function render({ model, el }) {
   const work = h("section.cs-work", { "aria-label": "Learning" },
     h("div.cs-tools", {}, name, h("span.cl-spring"), use, pause, stop, earlier.root), steering,
     empty, h("div.cs-previews", {}, h("div.cl-panel-head", {}, heldOut, h("span.cl-spring"), previewMenu), photosRow, preview, h("div.cs-scrub", {}, scrubber, atWords)),
-    bar, h("div.cl-progress", {}, progress, left), sentence, photosFrom, curves.root(curvesMenu));
+    bar, h("div.cl-progress", {}, progress, left), sentence, settings, photosFrom, curves.root(curvesMenu));
   const styles = ownStyles({ use: (style) => model.send({ view: "picture", style }) });
   el.append(h("div.cs-learn", {}, form, work, styles.root));
 
@@ -129,7 +132,7 @@ function render({ model, el }) {
     say(problem, "");
     begin.disabled = true;
     setText(busy, "Starting …");
-    const values = { painting: painting.key, title: title.input.value, painter: painter.input.value, year: year.input.value, size, minutes: BUDGETS[+budget.input.value], weight: +weight.input.value, photos: folder.input.value.trim() || photoSet.name };
+    const values = { painting: painting.key, title: title.input.value, painter: painter.input.value, year: year.input.value, size, minutes: BUDGETS[+budget.input.value], weight: +weight.input.value, photos: folder.input.value.trim() || photoSet.name, more: more.values() };
     try {
       if (!painting.key) throw new Error("Choose a painting first: drop it, paste it, or press File.");
       const found = await patiently("learn", values, (words) => setText(busy, words));
@@ -228,6 +231,8 @@ function render({ model, el }) {
     bar.firstChild.style.transform = `scaleX(${job.fraction ?? 0})`;
     bar.setAttribute("aria-valuenow", Math.round(100 * (job.fraction ?? 0)));
     setText(progress, job.progress);
+    setText(settings, job.facts?.settings ?? "");
+    setHidden(settings, !on || !job.facts);
     setText(photosFrom, job.photos);
     setHidden(photosFrom, !on || !job.photos);
     setText(heldOut, `${job.scenes ? "Scenes painted by the lab (there were too few photos to keep any back)" : "Photos it does not learn from"}, and how it paints them`);

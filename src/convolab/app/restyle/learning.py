@@ -18,14 +18,17 @@ from convolab.app.transfer import networks
 from convolab.app.transfer.view import CAN, ENDED, READ_EVERY, SENT_AT_ONCE, Row, thin
 from convolab.errors import ConvolabError, DataError, RunError, SettingsError
 from convolab.runs.job_folder import RunState
-from convolab.spec import check
+from convolab.spec import check, knobs
 from convolab.style.fast.job_folder import LearnFolder, LearnSpec
 from convolab.style.fast.settings import DEFAULT_BUDGET, LearnSettings
+from convolab.style.vgg import VGGS
 from convolab.words import duration, left
 
 NETWORK = "vgg-16"
 SIZES = ("standard", "small", "large")
 MOST_MINUTES = 24 * 60
+MORE = ("content_layer", "style_layers", "style_loss", "stroke_size", "stability", "start")
+"""Settings that a page may change beside the network, the time and W."""
 _FIXED = ("step", "seconds", "total", "style", "content")
 """Columns of a row."""
 _KEPT = 32
@@ -139,6 +142,11 @@ class LearnView:
             "weight": settings.weight,
             "minutes": (settings.most_seconds or 0) / 60,
             "key": self.spec.key,
+            "settings": (
+                f"{settings.architecture.capitalize()} network · W {settings.weight:g} · "
+                f"content {', '.join(settings.content_names)} · style {', '.join(settings.style_names)} · "
+                f"strokes × {settings.stroke_size:g}"
+            ),
         }
 
     def sentence(self, place: int | None) -> tuple[str, str]:
@@ -247,7 +255,11 @@ def create(wanted: Mapping[str, Any]) -> str:
     }
     if not 0 <= values["weight"] <= 1:
         raise SettingsError(f"W must be from 0 to 1, not {values['weight']:g}.")
-    settings: LearnSettings = check(LearnSettings, values)
+    further = wanted.get("more") or {}
+    if not isinstance(further, dict) or (strange := [name for name in further if name not in MORE]):
+        named = f' "{strange[0]}"' if isinstance(further, dict) else ""
+        raise SettingsError(f"The setting{named} of learning cannot be chosen here.")
+    settings: LearnSettings = check(LearnSettings, {**values, **further})
     about = pictures.entry(str(wanted.get("painting", "")))
     return create_learning(
         pictures.path(about.key),
@@ -258,6 +270,18 @@ def create(wanted: Mapping[str, Any]) -> str:
         year=str(wanted.get("year", "")).strip()[:20],
         key=about.key,
     )
+
+
+def more() -> dict[str, Any]:
+    """What there is to choose beside the network, the time and W: the knobs `MORE`, and the layers."""
+    found = {knob.name: knob for knob in knobs(LearnSettings) if knob.name in MORE}
+    return {
+        "layers": [name for name in VGGS[NETWORK].layers if name.startswith("relu")],
+        "knobs": {
+            name: {"label": one.label, "help": one.help, "default": one.default, "choices": one.choices}
+            for name, one in found.items()
+        },
+    }
 
 
 async def begin(wanted: dict[str, Any]) -> dict[str, Any]:

@@ -184,11 +184,11 @@ async def bring_video(request: Request, name: str = "") -> Response:
 
 
 async def learnings() -> Response:
-    """What was and is being learned, and what learning still has to fetch."""
+    """What was and is being learned, what can be chosen, and what learning still has to fetch."""
 
     def look() -> dict[str, Any]:
         megabytes = 0 if networks.is_here(learning.NETWORK) else networks.megabytes(learning.NETWORK)
-        return {"earlier": learning.earlier(), "fetch": round(megabytes)}
+        return {"earlier": learning.earlier(), "fetch": round(megabytes), "more": learning.more()}
 
     return await _awaited(run_in_threadpool(look))
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from convolab.bf16_bits import narrow, wide
+from convolab.compiled.bf16 import narrow, wide
+from convolab.compiled.lines import add_squares, add_up, along
 
 _compiled = numba.njit(nogil=True, fastmath=True, cache=True)
 _0 = np.float32(0)
@@ -33,14 +34,8 @@ def sums(x, offset, width, top, bottom, out):  # type: ignore[no-untyped-def]
     maps = out.shape[1]
     line, square = np.zeros(width * maps, np.float32), np.zeros(width * maps, np.float32)
     for i in range(top, bottom):
-        source = x[i + offset, offset : offset + width].reshape(-1)
-        for k in range(len(line)):
-            value = wide(source[k])
-            line[k] += value
-            square[k] += value * value
-    for k in range(len(line)):
-        out[0, k % maps] += line[k]
-        out[1, k % maps] += square[k]
+        add_squares(x[i + offset, offset : offset + width].reshape(-1), line, square)
+    add_up(line, square, out)
 
 
 @_compiled
@@ -57,10 +52,7 @@ def sums_of_four(x, height, width, top, bottom, out):  # type: ignore[no-untyped
         source = x[i].reshape(-1)
         even, odd = 2 * i < height, 0 < 2 * i <= height
         if even and odd:
-            for k in range(len(line)):
-                value = wide(source[k])
-                line[k] += value
-                square[k] += value * value
+            add_squares(source, line, square)
         else:
             first, last = (0 if even else 2 * maps), (4 * maps if odd else 2 * maps)
             for j in range(columns):
@@ -77,16 +69,6 @@ def sums_of_four(x, height, width, top, bottom, out):  # type: ignore[no-untyped
 
 
 @_compiled
-def _along(values, columns):  # type: ignore[no-untyped-def]
-    """A value for each map, again for each column: loops over whole lines are several times as fast."""
-    maps = len(values)
-    line = np.empty(columns * maps, np.float32)
-    for k in range(len(line)):
-        line[k] = values[k % maps]
-    return line
-
-
-@_compiled
 def normalise(  # type: ignore[no-untyped-def]
     x, offset, width, factor, shift, relu, skip, edge, out, border, top, bottom
 ):
@@ -96,7 +78,7 @@ def normalise(  # type: ignore[no-untyped-def]
     ``out`` has ``border`` more places on each side, ``skip`` has ``edge``.
     """
     add = skip.shape[2] == out.shape[2]
-    slope, level = _along(factor, width), _along(shift, width)
+    slope, level = along(factor, width), along(shift, width)
     for i in range(top, bottom):
         target = out[i + border, border : border + width].reshape(-1)
         source = x[i + offset, offset : offset + width].reshape(-1)
@@ -117,7 +99,7 @@ def normalise_four(x, height, width, factor, shift, out, border, top, bottom):  
     """`normalise` with ReLU of what `network.Up` makes: see `sums_of_four`."""
     maps = out.shape[2]
     columns = x.shape[1]
-    slope, level = _along(factor, 4 * columns), _along(shift, 4 * columns)
+    slope, level = along(factor, 4 * columns), along(shift, 4 * columns)
     line = np.empty(len(slope), out.dtype)
     for i in range(top, bottom):
         source = x[i].reshape(-1)
