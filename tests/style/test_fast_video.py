@@ -129,6 +129,7 @@ def test_an_interrupted_video_goes_on_after_what_was_done(
     seen = run(film, target, painter)
     assert seen[-1].flicker == pytest.approx(whole, rel=1e-12)
     assert [at.frame for at in seen] == [*range(13, FRAMES + 1), FRAMES]  # two whole parts were done
+    assert (seen[0].painted, seen[-1].painted) == (1, FRAMES - 12)
     assert frames(target)[0] == pytest.approx(frames(film)[0], abs=2e-3)
     seen = run(film, target, painter, strength=0.5)  # finished: another one begins anew
     assert seen[0].frame == 1

@@ -216,7 +216,7 @@ def _video(source: Path, target: Path, order: Order) -> Iterator[Done]:
             continue
         left = "" if at.seconds_left is None else f" · {duration(at.seconds_left)} left"
         total = "" if at.frames is None else f" of {at.frames}"
-        speed = f" · {at.frame / at.seconds:.1f} a second" if at.seconds > 1 else ""
+        speed = f" · {at.painted / at.seconds:.1f} a second" if at.seconds > 1 else ""
         fraction = None if not at.frames else min(1.0, at.frame / at.frames)
         yield Done(
             source, target, text=f"{source.name}: frame {at.frame}{total}{speed}{left}", fraction=fraction

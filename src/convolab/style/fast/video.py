@@ -41,6 +41,8 @@ class VideoProgress:
     """In all; None where the file does not say."""
     seconds: float
     """Of painting in this call."""
+    painted: int
+    """How many frames were painted in this call: fewer than are done, after an interruption."""
     seconds_left: float | None
     done: bool = False
     flicker: float | None = None
@@ -123,7 +125,9 @@ class _Work:
             self._spent += time.perf_counter() - tick
             self._painted += 1
             left = None if total is None else self._spent / self._painted * max(0, total - number - 1)
-            yield VideoProgress(number + 1, total, self._spent, left, flicker=self.flicker.value)
+            yield VideoProgress(
+                number + 1, total, self._spent, self._painted, left, flicker=self.flicker.value
+            )
         if frames:
             self.parts.write(parts, frames, self.flicker.sums)
         if not parts:
@@ -131,7 +135,7 @@ class _Work:
         sound = join(self.parts, len(parts), self.film, self.target)
         shutil.rmtree(self.parts.folder, ignore_errors=True)
         count = sum(parts)
-        yield VideoProgress(count, count, self._spent, 0.0, True, self.flicker.value, sound)
+        yield VideoProgress(count, count, self._spent, self._painted, 0.0, True, self.flicker.value, sound)
 
     def _filter(self, pixels: np.ndarray) -> np.ndarray:
         painted = pixels
