@@ -55,7 +55,7 @@ export function learnMore() {
     }
     const row = (layer) => h("tr", {}, h("th", { scope: "row" }, layer), cell(layer, "content_layer", "content"), cell(layer, "style_layers", "style"));
     const head = h("tr", {}, h("th", { scope: "col" }, "Layer"), h("th", { scope: "col", "data-tip": knobs.content_layer.help }, "Content"), h("th", { scope: "col", "data-tip": knobs.style_layers.help }, "Style"));
-    return h("table.cs-layers", {}, h("thead", {}, head), h("tbody", {}, layers.map(row)));
+    return h("table.cs-layers", {}, h("thead", {}, head), h("tbody", {}, ...layers.map(row)));
   }
   return { root, values: () => chosen ?? {} };
 }
