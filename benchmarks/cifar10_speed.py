@@ -100,7 +100,6 @@ def with_the_lab(
     test = test_set(data, settings.normalization)
     reached: dict[str, float | None] = {percent(level): None for level in levels}
     found: Outcomes = {}
-
     work = Work(network, settings)
 
     def look(mark: int) -> None:

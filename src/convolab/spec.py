@@ -53,6 +53,20 @@ class Knob:
         """Whether the field matters, given the values of all fields."""
         return all(values.get(name) in allowed for name, allowed in (self.applies or {}).items())
 
+    def described(self) -> dict[str, Any]:
+        """What a page needs to draw it: words, limits, choices, the default; everything is plain JSON."""
+        return {
+            "label": self.label,
+            "help": self.help,
+            "unit": self.unit,
+            "range": self.range_text,
+            "minimum": self.minimum,
+            "maximum": self.maximum,
+            "step": self.step,
+            "choices": self.choices,
+            "default": self.default,
+        }
+
     @property
     def range_text(self) -> str:
         """``1 to 64 pixels``, ``above 0``; empty where there is no range."""

@@ -9,13 +9,13 @@ const SHOWN = {
 const MEASURES = { gram: "Gram", wasserstein: "Wasserstein" };
 const STARTS = [["auto", "Nearest style"], ["none", "New"]];
 
-// What is not changed is left to the lab: `values()` holds what was chosen, once the lab has said what there is.
+// `values()`: what was chosen otherwise; what is not changed is left to the lab.
 export function learnMore() {
   const root = h("details.plain", {}, h("summary", {}, "More settings"));
   const body = h("div.cs-more");
   const problem = h("p.complaint", { role: "alert", hidden: true });
   root.append(body, problem);
-  let chosen = null;
+  const chosen = {};
   let asked = false;
   root.addEventListener("toggle", () => root.open && fill());
 
@@ -23,16 +23,15 @@ export function learnMore() {
     if (asked) return;
     asked = true;
     try {
-      const { layers, knobs } = (await get("learning")).more;
-      chosen = Object.fromEntries(Object.entries(knobs).map(([name, knob]) => [name, knob.default]));
+      const { layers, knobs } = await get("learn-settings");
       const group = (name, control) => h("div.cs-field", {}, h("span", { "data-tip": knobs[name].help }, knobs[name].label), control);
-      const bar = (name) => slider({ label: knobs[name].label, tip: knobs[name].help, value: chosen[name], ...SHOWN[name], onInput: (value) => (chosen[name] = value) }).root;
+      const bar = (name) => slider({ label: knobs[name].label, tip: knobs[name].help, value: knobs[name].default, ...SHOWN[name], onInput: (value) => (chosen[name] = value) }).root;
       body.replaceChildren(
         layerTable(layers, knobs),
         bar("stroke_size"),
         bar("stability"),
-        group("style_loss", choice(knobs.style_loss.label, knobs.style_loss.choices.map((one) => [one, MEASURES[one] ?? one]), chosen.style_loss, (value) => (chosen.style_loss = value))),
-        group("start", choice(knobs.start.label, STARTS, chosen.start, (value) => (chosen.start = value))),
+        group("style_loss", choice(knobs.style_loss.label, knobs.style_loss.choices.map((one) => [one, MEASURES[one] ?? one]), knobs.style_loss.default, (value) => (chosen.style_loss = value))),
+        group("start", choice(knobs.start.label, STARTS, knobs.start.default, (value) => (chosen.start = value))),
       );
     } catch (error) {
       asked = false;
@@ -40,7 +39,7 @@ export function learnMore() {
     }
   }
   function layerTable(layers, knobs) {
-    const picked = Object.fromEntries(["content_layer", "style_layers"].map((name) => [name, new Set(chosen[name].split(","))]));
+    const picked = Object.fromEntries(["content_layer", "style_layers"].map((name) => [name, new Set(knobs[name].default.split(","))]));
     function cell(layer, name, kind) {
       const box = h("input", { type: "checkbox", checked: picked[name].has(layer), "aria-label": `${layer} for ${kind}` });
       box.addEventListener("change", () => {
@@ -57,5 +56,5 @@ export function learnMore() {
     const head = h("tr", {}, h("th", { scope: "col" }, "Layer"), h("th", { scope: "col", "data-tip": knobs.content_layer.help }, "Content"), h("th", { scope: "col", "data-tip": knobs.style_layers.help }, "Style"));
     return h("table.cs-layers", {}, h("thead", {}, head), h("tbody", {}, ...layers.map(row)));
   }
-  return { root, values: () => chosen ?? {} };
+  return { root, values: () => chosen };
 }

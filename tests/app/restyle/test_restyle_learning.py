@@ -86,6 +86,8 @@ def test_layers_strokes_and_start_can_be_chosen(photo: str) -> None:
     settings = spec.settings
     assert (settings.content_names, settings.style_names) == (("relu2_2",), ("relu1_1", "relu4_3"))
     assert (settings.stroke_size, settings.start, settings.stability) == (2, "none", defaults["stability"])
+    told = learning.LearnView(learning.earlier()[0]["job"]).facts()["settings"]
+    assert told == "Small network · W 0.8 · content relu2_2 · style relu1_1, relu4_3 · strokes × 2"
     for more, said in (
         ({"style_layers": "relu1_9"}, 'no layer in vgg-16 "relu1_9".*relu1_'),
         ({"stroke_size": 99}, "stroke size must be"),
@@ -96,6 +98,17 @@ def test_layers_strokes_and_start_can_be_chosen(photo: str) -> None:
             learning.create({**wanted, "more": more})
     for item in learning.earlier():
         learning.delete(item["job"])
+
+
+def test_a_network_of_ones_own_is_told_as_it_was_described(photo: str) -> None:
+    run_id = learning.create({"painting": photo, "size": "small", "minutes": 1})
+    folder = LearnFolder(run_id)
+    own = folder.spec().settings.changed(architecture="c5s1-8,d16,R16,U8,c3s1-3", weight=1, content_layer="")
+    view = learning.LearnView(run_id)
+    view.spec = view.spec.model_copy(update={"settings": own})
+    said = view.facts()["settings"]
+    assert said.startswith("c5s1-8,d16,R16,U8,c3s1-3 network · W 1 · content none · style relu1_2,")
+    learning.delete(run_id)
 
 
 def test_curves_are_told_once_and_again_after_a_step_back(photo: str) -> None:

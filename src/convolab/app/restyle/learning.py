@@ -134,6 +134,8 @@ class LearnView:
     def facts(self) -> dict[str, Any]:
         """What does not change."""
         settings = self.spec.settings
+        size = settings.architecture
+        layers = [", ".join(found) or "none" for found in (settings.content_names, settings.style_names)]
         return {
             "name": self.spec.name,
             "painter": self.spec.painter,
@@ -143,9 +145,8 @@ class LearnView:
             "minutes": (settings.most_seconds or 0) / 60,
             "key": self.spec.key,
             "settings": (
-                f"{settings.architecture.capitalize()} network · W {settings.weight:g} · "
-                f"content {', '.join(settings.content_names)} · style {', '.join(settings.style_names)} · "
-                f"strokes × {settings.stroke_size:g}"
+                f"{size.capitalize() if size in SIZES else size} network · W {settings.weight:g} · "
+                f"content {layers[0]} · style {layers[1]} · strokes × {settings.stroke_size:g}"
             ),
         }
 
@@ -274,13 +275,9 @@ def create(wanted: Mapping[str, Any]) -> str:
 
 def more() -> dict[str, Any]:
     """What there is to choose beside the network, the time and W: the knobs `MORE`, and the layers."""
-    found = {knob.name: knob for knob in knobs(LearnSettings) if knob.name in MORE}
     return {
         "layers": [name for name in VGGS[NETWORK].layers if name.startswith("relu")],
-        "knobs": {
-            name: {"label": one.label, "help": one.help, "default": one.default, "choices": one.choices}
-            for name, one in found.items()
-        },
+        "knobs": {knob.name: knob.described() for knob in knobs(LearnSettings) if knob.name in MORE},
     }
 
 

@@ -41,6 +41,7 @@ def install() -> None:
     app.get("/fast/photo/{name}.{ending}")(sized_photo)
     app.get("/fast/studies/{key}/{cell}/{what}")(study_picture)
     app.get("/fast/learning")(learnings)
+    app.get("/fast/learn-settings")(learn_settings)
     app.get("/fast/learning/{run_id}/{name}")(learning_file)
     app.get("/fast/videos")(video_list)
     app.get("/fast/videos/{key}/{name}")(video_file)
@@ -184,13 +185,18 @@ async def bring_video(request: Request, name: str = "") -> Response:
 
 
 async def learnings() -> Response:
-    """What was and is being learned, what can be chosen, and what learning still has to fetch."""
+    """What was and is being learned, and what learning still has to fetch."""
 
     def look() -> dict[str, Any]:
         megabytes = 0 if networks.is_here(learning.NETWORK) else networks.megabytes(learning.NETWORK)
-        return {"earlier": learning.earlier(), "fetch": round(megabytes), "more": learning.more()}
+        return {"earlier": learning.earlier(), "fetch": round(megabytes)}
 
     return await _awaited(run_in_threadpool(look))
+
+
+def learn_settings() -> dict[str, Any]:
+    """What can be chosen for learning beside the network, the time and W."""
+    return learning.more()
 
 
 def learning_file(run_id: str, name: str) -> Response:

@@ -54,18 +54,7 @@ def offers() -> dict[str, Any]:
     return {
         "bases": base_choices(),
         "kinds": list(KINDS.items()),
-        "knobs": {
-            knob.name: {
-                "label": knob.label,
-                "help": knob.help,
-                "range": knob.range_text,
-                "minimum": knob.minimum,
-                "maximum": knob.maximum,
-                "step": knob.step,
-                "unit": knob.unit,
-            }
-            for knob in knobs(TeachSettings)
-        },
+        "knobs": {knob.name: knob.described() for knob in knobs(TeachSettings)},
         "most_classes": MOST_CLASSES,
         "most_examples": MOST_EXAMPLES,
         "projects": [{"id": one, "title": title, "changed": changed} for one, title, changed in projects()],
