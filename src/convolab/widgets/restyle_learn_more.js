@@ -14,7 +14,7 @@ export function learnMore() {
   const root = h("details.plain", {}, h("summary", {}, "More settings"));
   const body = h("div.cs-more");
   const problem = h("p.complaint", { role: "alert", hidden: true });
-  root.append(body, problem);
+  root.append(body);
   const chosen = {};
   let asked = false;
   root.addEventListener("toggle", () => root.open && fill());
@@ -27,7 +27,7 @@ export function learnMore() {
       const group = (name, control) => h("div.cs-field", {}, h("span", { "data-tip": knobs[name].help }, knobs[name].label), control);
       const bar = (name) => slider({ label: knobs[name].label, tip: knobs[name].help, value: knobs[name].default, ...SHOWN[name], onInput: (value) => (chosen[name] = value) }).root;
       body.replaceChildren(
-        layerTable(layers, knobs),
+        h("div", {}, layerTable(layers, knobs), problem),
         bar("stroke_size"),
         bar("stability"),
         group("style_loss", choice(knobs.style_loss.label, knobs.style_loss.choices.map((one) => [one, MEASURES[one] ?? one]), knobs.style_loss.default, (value) => (chosen.style_loss = value))),
