@@ -15,7 +15,7 @@ check: .venv/installed
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 bench: .venv/installed .venv/browser
-	@for script in $(filter-out %/machine.py %/lite_worker.py %/work.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out %/machine.py %/lite_worker.py %/work.py %/shipped_together.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 .venv/installed: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "convolab needs Python 3.11 or newer: install it, or say where it is with 'make run PYTHON=/path/to/python3'"; exit 2; }

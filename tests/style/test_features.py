@@ -187,23 +187,6 @@ def test_grey_networks_and_blocks_serve_too_and_dense_ones_are_refused() -> None
         load_network("vgg16")
 
 
-def test_in_bf16_the_first_layer_stays_exact_and_all_that_comes_out_is_fp32() -> None:
-    network = tiny_network(maps=16)
-    x = picture(0, 32, 40)
-    exact = network(x, LAYERS)
-    network.precision = "bf16"
-    found = network(x, LAYERS)
-    assert {layer: maps.dtype for layer, maps in found.items()} == dict.fromkeys((*LAYERS, PICTURE), x.dtype)
-    assert torch.equal(found["relu1_1"], exact["relu1_1"])
-    for layer in LAYERS[1:]:
-        error = float((found[layer] - exact[layer]).norm() / exact[layer].norm())
-        assert 1e-5 < error < 0.02  # it was computed with 8 bits of mantissa
-    pixels = x.clone().requires_grad_()
-    (slope,) = torch.autograd.grad(network(pixels, LAYERS)["relu3_1"].square().sum(), pixels)
-    assert slope.dtype is torch.float32
-    assert bool(slope.isfinite().all())
-
-
 def test_channels_of_vgg() -> None:
     shapes = VGGS["vgg-19"].weight_shapes()
     assert [shapes[f"conv{block}_1.bias"] for block in range(1, 6)] == [(count,) for count in CHANNELS]

@@ -12,6 +12,7 @@ from fast_kit import put, tiny_style
 from PIL import Image
 from style_kit import image, picture
 
+from convolab.compiled import sharing
 from convolab.compiled.bf16 import narrow, wide
 from convolab.errors import DataError, NetworkError, SettingsError
 from convolab.style.fast import bands, cpu, library, painter
@@ -239,7 +240,7 @@ def test_the_quick_way_shares_large_maps_among_the_cores(monkeypatch: pytest.Mon
     photo = picture(1, 75, 98)
     alone = CpuPass(network)(photo)
     monkeypatch.setattr(cpu, "usable_cores", lambda: 3)
-    monkeypatch.setattr(cpu, "LEAST_SHARED", 0)
+    monkeypatch.setattr(sharing, "LEAST_SHARED", 0)
     assert torch.allclose(CpuPass(network)(photo), alone, atol=1e-5)
 
 

@@ -23,7 +23,7 @@ from convolab.networks.layers import (
 from convolab.training import Training, TrainingSettings, make_optimizer
 from convolab.training.averaging import Average
 from convolab.training.data import TrainingData
-from convolab.training.muon import Muon, orthogonal
+from convolab.training.muon import Muon, all_orthogonal, orthogonal
 from convolab.training.resizing import shrunk, size_at
 
 
@@ -62,6 +62,15 @@ def test_steps_are_nearly_orthogonal_and_keep_their_directions(shape: tuple[int,
     # In the matrix' own directions it is diagonal: only the sizes of the singular values change.
     inner = u.T @ found @ v.T
     assert torch.allclose(inner - torch.diag(inner.diagonal()), torch.zeros_like(inner), atol=1e-4)
+
+
+def test_matrices_of_one_shape_that_go_together_are_what_each_is_alone() -> None:
+    generator = torch.Generator().manual_seed(3)
+    shapes = [(6, 20), (20, 6), (9, 9), (6, 20), (9, 9), (6, 20), (9, 9), (6, 20), (9, 9), (20, 6)]
+    matrices = [torch.randn(shape, generator=generator) for shape in shapes]
+    for matrix, found in zip(matrices, all_orthogonal(matrices), strict=True):
+        assert found.shape == matrix.shape
+        assert torch.allclose(found, orthogonal(matrix), atol=1e-5)
 
 
 def test_without_matrices_muon_is_adam() -> None:

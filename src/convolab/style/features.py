@@ -13,6 +13,7 @@ from torch.nn import functional
 from convolab import winograd
 from convolab.errors import SettingsError, unknown
 from convolab.networks.modules import Residual
+from convolab.style import bf16
 
 Pooling = Literal["average", "max"]
 Padding = Literal["zero", "replicate"]
@@ -37,20 +38,41 @@ class Convolution(nn.Module):
         self.stride, self.padding, self.border = stride, padding, border
         self.register_buffer("weight", weight.detach().contiguous(memory_format=torch.channels_last))
         self.register_buffer("bias", None if bias is None else bias.detach().clone())
-        plain = tuple(weight.shape[2:]) == (3, 3) and stride == 1 and padding == 1 and border == "zero"
-        self._plain = plain
+        small = tuple(weight.shape[2:]) == (3, 3) and stride == 1 and padding == 1
+        self._small, self._plain = small, small and border == "zero"
         self._filters: tuple[Tensor, Tensor] | None = None
+        self._low: bf16.Weights | None = None
+        self._first: bf16.FirstWeights | None = None
 
-    def forward(self, x: Tensor, relu: bool = False) -> Tensor:
-        """(N, inputs, H, W) to (N, outputs, H', W')."""
+    def forward(self, x: Tensor, relu: bool = False, masked: bool = False) -> Tensor:
+        """(N, inputs, H, W) to (N, outputs, H', W'). For ``masked`` see `bf16.convolved`."""
         if self._fast(x):
             return _Fast.apply(x, self, relu)
+        if self.fast_in_bf16(x):
+            return bf16.convolved(x, self, relu, masked)
         if self.border == "replicate" and self.padding:
-            x = functional.pad(x, [self.padding] * 4, mode="replicate")
+            x = self._padded(x)
             y = functional.conv2d(x, self.weight, self.bias, self.stride)
         else:
             y = functional.conv2d(x, self.weight, self.bias, self.stride, self.padding)
         return functional.relu(y, inplace=True) if relu else y
+
+    def forward_first(self, x: Tensor, relu: bool) -> Tensor:
+        """The same of float32 pixels in bf16, as exact as its output can be."""
+        if not (self._small and x.device.type == "cpu" and bf16.usable()):
+            return self(x, relu)
+        if self.border == "replicate":
+            return bf16.first_convolved(self._padded(x), self, relu, 0)
+        return bf16.first_convolved(x, self, relu, 1)
+
+    def _padded(self, x: Tensor) -> Tensor:
+        return functional.pad(x, [self.padding] * 4, mode="replicate")
+
+    def fast_in_bf16(self, x: Tensor) -> bool:
+        """Whether `bf16.convolved` will do it."""
+        kind = x.device.type
+        asked = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) is torch.bfloat16
+        return self._plain and kind == "cpu" and asked and bf16.usable()
 
     def _fast(self, x: Tensor) -> bool:
         outputs, inputs = self.weight.shape[:2]
@@ -68,6 +90,20 @@ class Convolution(nn.Module):
             turned = self.weight.flip(2, 3).transpose(0, 1)
             self._filters = winograd.transformed(self.weight), winograd.transformed(turned)
         return self._filters
+
+    @property
+    def low(self) -> bf16.Weights:
+        """In bf16, as oneDNN wants them."""
+        if self._low is None:
+            self._low = bf16.Weights(self.weight, self.bias)
+        return self._low
+
+    @property
+    def first(self) -> bf16.FirstWeights:
+        """The same for a network's first layer."""
+        if self._first is None:
+            self._first = bf16.FirstWeights(self.weight, self.bias)
+        return self._first
 
 
 class _Fast(torch.autograd.Function):
@@ -109,6 +145,8 @@ class FeatureNetwork:
         self.steps = tuple(steps)
         self.layers = tuple(step for step, _ in self.steps)
         self.grey = grey
+        kinds = [isinstance(module, Convolution) for _, module in self.steps]
+        self._first = kinds.index(True) if True in kinds else len(kinds)
         self.precision: Literal["fp32", "bf16"] = "fp32"
         self._means = torch.tensor(means).view(1, -1, 1, 1)
         self._factors = torch.tensor(factors).view(1, -1, 1, 1)
@@ -179,10 +217,10 @@ class FeatureNetwork:
         return scaled.contiguous(memory_format=torch.channels_last)
 
     def __call__(self, picture: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        """Activations of ``layers``, each float32 (N, maps, rows, columns), and the picture as ``picture``.
+        """Activations of ``layers``, each (N, maps, rows, columns), and the picture as ``picture``.
 
-        Nothing deeper than the deepest of them is computed. SettingsError for an unknown layer or a picture
-        that is too small.
+        They are float32, but bfloat16 where they were computed in it. Nothing deeper than the deepest of them
+        is computed. SettingsError for an unknown layer or a picture that is too small.
         """
         wanted = {layer for layer in layers if layer != PICTURE}
         self.check(wanted)
@@ -193,28 +231,43 @@ class FeatureNetwork:
                 f"they need {least} pixels a side."
             )
         found = {PICTURE: picture}
-        x, first, last = self.prepared(picture), True, self.deepest(wanted)
+        x, last = self.prepared(picture), self.deepest(wanted)
         at = 0
         while at < last:
-            name, module = self.steps[at]
-            low = self.precision == "bf16" and not first
+            low = self.precision == "bf16" and at > self._first
             with torch.autocast(picture.device.type, torch.bfloat16, enabled=low):
-                if isinstance(module, Convolution):
-                    # The convolution's own output is made only where somebody asked for it.
-                    fused = (
-                        at + 1 < last and name not in wanted and isinstance(self.steps[at + 1][1], nn.ReLU)
-                    )
-                    x = module(x, relu=fused)
-                    if fused:
-                        at += 1
-                        name = self.layers[at]
-                    first = False
-                else:
-                    x = module(x)
-            if name in wanted:
-                found[name] = x.float() if x.dtype is torch.bfloat16 else x
-            at += 1
+                made = self._next(x, at, last, wanted)
+            found |= {name: maps for name, maps in made if name in wanted}
+            name, x = made[-1]
+            at = self.layers.index(name) + 1
         return found
+
+    def _next(self, x: Tensor, at: int, last: int, wanted: set[str]) -> list[tuple[str, Tensor]]:
+        """The maps of step ``at`` of ``last`` with its name, and of more steps where they come in one go."""
+        name, module = self.steps[at]
+        if not isinstance(module, Convolution):
+            own = _halves(module) and x.dtype is torch.bfloat16 and bf16.can_pool(x)
+            return [(name, bf16.pooled(x) if own else module(x))]
+        # The convolution's own output is made only where somebody asked for it.
+        after = self.steps[at + 1 : min(at + 3, last)] if name not in wanted else ()
+        if not after or not isinstance(after[0][1], nn.ReLU):
+            return [(name, self._convolved(module, x, at))]
+        halved = len(after) == 2 and _halves(after[1][1])
+        if halved and module.fast_in_bf16(x) and bf16.can_pool(x):
+            maps, smaller = bf16.tapped(module(x, relu=True, masked=True))
+            return [(after[0][0], maps), (after[1][0], smaller)]
+        return [(after[0][0], self._convolved(module, x, at, relu=True))]
+
+    def _convolved(self, module: Convolution, x: Tensor, at: int, relu: bool = False) -> Tensor:
+        first = at == self._first and self.precision == "bf16"
+        return module.forward_first(x, relu) if first else module(x, relu)
+
+
+def _halves(module: nn.Module) -> bool:
+    if not isinstance(module, nn.MaxPool2d) or module.ceil_mode:
+        return False
+    window = module.kernel_size, module.stride, module.padding, module.dilation
+    return tuple(one(number) for number in window) == (2, 2, 0, 1)
 
 
 def _windows(module: nn.Module) -> list[Window]:

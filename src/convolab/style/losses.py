@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from convolab.style import bf16
 from convolab.style.features import PICTURE
 
 # ------------------------------------------------------------------ the assignment's measures
@@ -68,18 +69,23 @@ def _places(features: Tensor) -> Tensor:
     return features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])
 
 
+def _exact(x: Tensor) -> Tensor:
+    """What sums need: bf16 has too few digits for them."""
+    return x.float() if x.dtype is torch.bfloat16 else x
+
+
 class _GramOf(torch.autograd.Function):
     """FᵀF. Its slope needs one matrix product, where that of the plain product needs two."""
 
     @staticmethod
     def forward(ctx: Any, places: Tensor) -> Tensor:
         ctx.save_for_backward(places)
-        return places.T @ places
+        return bf16.gram(places) if places.dtype is torch.bfloat16 else places.T @ places
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> Tensor:
         (places,) = ctx.saved_tensors
-        return places @ (slopes[0] + slopes[0].T)
+        return places @ (slopes[0] + slopes[0].T).to(places.dtype)
 
 
 def _gram(places: Tensor) -> Tensor:
@@ -119,14 +125,14 @@ class ContentLoss(Loss):
     """ContentDiff² relative to the target's own square: ‖C(Z) − C(Y)‖² / ‖C(Y)‖²."""
 
     def __init__(self, layer: str, target: Tensor) -> None:
-        self.layer, self.target = layer, target.detach()
+        self.layer, self.target = layer, _exact(target.detach())
         self.scale = float(self.target.square().sum()) or 1.0
 
     def measure(self, features: Tensor, region: Region) -> Tensor:
         """The sum of squared differences."""
         rows, columns = features.shape[2:]
         part = self.target[:, :, region.top : region.top + rows, region.left : region.left + columns]
-        return (features - part).square().sum()
+        return (_exact(features) - part).square().sum()
 
     def value(self, total: Tensor) -> Tensor:
         """Relative to the target."""
@@ -195,7 +201,7 @@ class WassersteinLoss(_StyleLoss):
 
     def measure(self, features: Tensor, region: Region) -> Tensor:
         """The sum of activations, and the Gram matrix."""
-        places = self._weighted(features, region)
+        places = _exact(self._weighted(features, region))
         weights = places.new_ones(len(places), 1)
         if self.mask is not None:
             rows, columns = features.shape[2:]
@@ -257,5 +263,7 @@ def style_moments(features: Tensor, measure: str) -> Tensor:
 def style_sums(features: Tensor, measure: str) -> Tensor:
     """The same, summed over places instead of averaged: what tiles add up to."""
     places = _places(features)
-    gram = _gram(places)
-    return gram if measure == "gram" else torch.cat([places.sum(0, keepdim=True), gram])
+    if measure == "gram":
+        return _gram(places)
+    places = _exact(places)
+    return torch.cat([places.sum(0, keepdim=True), _gram(places)])

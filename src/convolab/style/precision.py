@@ -94,6 +94,6 @@ def _try(network: FeatureNetwork, layers: Sequence[str], picture: Tensor) -> lis
     """The features of ``layers`` and, last, the gradient of the sum of their squares."""
     pixels = picture.clone().requires_grad_()
     features = network(pixels, layers)
-    total = torch.stack([features[layer].square().mean() for layer in layers]).sum()
+    total = torch.stack([features[layer].float().square().mean() for layer in layers]).sum()
     (gradient,) = torch.autograd.grad(total, pixels)
-    return [*(features[layer].detach() for layer in layers), gradient]
+    return [*(features[layer].detach().float() for layer in layers), gradient]

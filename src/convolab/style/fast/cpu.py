@@ -10,7 +10,6 @@ Without Numba, `usable` says no and the network itself does the work.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from convolab import winograd
+from convolab.compiled.sharing import each, strips
 from convolab.style.fast.network import (
     EPSILON,
     OVERSHOOT,
@@ -31,15 +31,11 @@ from convolab.style.fast.network import (
     inverse_colors,
     share_of,
 )
-from convolab.training.device import usable_cores
-from convolab.training.parallel import pool
 
 _MODES = {"zeros": 0, "replicate": 1, "reflect": 2}
 _NONE = {kind: np.zeros((0, 0, 0), kind) for kind in (np.float32, np.uint16)}
 LEAST_WINOGRAD = 64
 """With fewer maps PyTorch's own convolution is as fast."""
-LEAST_SHARED = 1_000_000
-"""With fewer values one core is as fast as two: waking the other takes 50 µs, as half of them do."""
 
 
 @functools.cache
@@ -101,16 +97,16 @@ class CpuPass:
         photo = photo.contiguous(memory_format=torch.channels_last)
         height, width = photo.shape[2:]
         modules = [*self.network.steps, self.network.last]
-        x = self._room("photo", height, width, 3, _border(modules[0]))
-        border = _border(modules[0])
+        x = self._room("photo", height, width, 3, wanted_border(modules[0]))
+        border = wanted_border(modules[0])
         inner = photo[0].permute(1, 2, 0).numpy()
-        _each(lambda _, top, bottom: kernels.enter(inner, border, x, top, bottom), _cuts(height))
+        each(lambda _, top, bottom: kernels.enter(inner, border, x, top, bottom), strips(height))
         kernels.frame(x, border, _MODES[padding])
         sizes: list[tuple[int, int]] = []
         for i, module in enumerate(modules[:-1]):
             follows = modules[i + 1]
-            edge, after = _border(module), _border(follows)
-            mode = _mode(follows, padding)
+            edge, after = wanted_border(module), wanted_border(follows)
+            mode = border_mode(follows, padding)
             rows, columns = x.shape[0] - 2 * edge, x.shape[1] - 2 * edge
             if isinstance(module, Residual):
                 y = self._convolve(module.first.conv, x)
@@ -140,11 +136,11 @@ class CpuPass:
         out = np.empty((height, width, 3), np.float32)
         flat = [np.ascontiguousarray(part).reshape(height, 3 * width) for part in (photo, out)]
         share, overshoot = np.float32(share_of(strength)), np.float32(OVERSHOOT)
-        _each(
+        each(
             lambda _, top, bottom: _kernels().colors(
                 made, lines, flat[0], _table(), through, shift, share, overshoot, flat[1], top, bottom
             ),
-            _cuts(height),
+            strips(height),
         )
         return torch.from_numpy(out).permute(2, 0, 1)[None]
 
@@ -194,7 +190,7 @@ class CpuPass:
         # Of an enlarged map still the four parts: one line more than half of its lines, rounded up.
         four = isinstance(step.conv, Up)
         lines = y.shape[0] if four else height
-        parts = _cuts(lines, lines * y.shape[1] * y.shape[2])
+        parts = strips(lines, lines * y.shape[1] * y.shape[2])
         totals = np.zeros((len(parts), 2, maps))
 
         def add_up(n: int, top: int, bottom: int) -> None:
@@ -203,7 +199,7 @@ class CpuPass:
             else:
                 kernels.sums(y, offset, width, top, bottom, totals[n])
 
-        _each(add_up, parts)
+        each(add_up, parts)
         mean, squares = totals.sum(0) / (height * width)
         scale, shift = (value.detach().numpy() for value in step.norm.at(strength))
         factor = scale / np.sqrt(np.maximum(squares - mean * mean, 0) + EPSILON)
@@ -220,7 +216,7 @@ class CpuPass:
                     y, offset, width, factor, level, skip is None, other, edge, out, border, top, bottom
                 )
 
-        _each(write, parts)
+        each(write, parts)
         return out
 
 
@@ -238,7 +234,7 @@ def of_four_places(weight: Tensor) -> Tensor:
     return made.flatten(0, 2)
 
 
-def _border(module: Any) -> int:
+def wanted_border(module: Any) -> int:
     """Places that a module wants around the map."""
     conv = (
         module.first.conv
@@ -250,23 +246,7 @@ def _border(module: Any) -> int:
     return 1 if isinstance(conv, Up) else int(conv.border)
 
 
-def _mode(module: Any, padding: Padding) -> int:
+def border_mode(module: Any, padding: Padding) -> int:
     """How they are filled: reflecting an enlarged map by one place is repeating the small one."""
     up = isinstance(module, Step) and isinstance(module.conv, Up)
     return _MODES["replicate"] if up and padding == "reflect" else _MODES[padding]
-
-
-def _cuts(height: int, values: int = LEAST_SHARED) -> list[tuple[int, int]]:
-    """Rows for each core; all for one where there are few values."""
-    cores = max(1, min(usable_cores(), height // 8)) if values >= LEAST_SHARED else 1
-    return [(height * i // cores, height * (i + 1) // cores) for i in range(cores)]
-
-
-def _each(work: Callable[[int, int, int], None], parts: list[tuple[int, int]]) -> None:
-    if len(parts) == 1:
-        work(0, *parts[0])
-        return
-    tasks = [pool(len(parts)).submit(work, i, *part) for i, part in enumerate(parts) if i]
-    work(0, *parts[0])
-    for task in tasks:
-        task.result()

@@ -125,18 +125,19 @@ def frame(out, border, mode):  # type: ignore[no-untyped-def]
     for i in range(border, border + height):
         for k in range(2 * border):
             j = k if k < border else width + k
-            b = _place(j - border, width, mode) + border
+            b = place(j - border, width, mode) + border
             for c in range(maps):
                 out[i, j, c] = 0 if mode == 0 else out[i, b, c]
     for k in range(2 * border):
         i = k if k < border else height + k
-        source, target = out[_place(i - border, height, mode) + border].reshape(-1), out[i].reshape(-1)
+        source, target = out[place(i - border, height, mode) + border].reshape(-1), out[i].reshape(-1)
         for c in range(len(target)):
             target[c] = 0 if mode == 0 else source[c]
 
 
 @_compiled
-def _place(i, size, mode):  # type: ignore[no-untyped-def]
+def place(i, size, mode):  # type: ignore[no-untyped-def]
+    """The place (of ``size``) from which place ``i``, which may lie outside, is filled."""
     if mode == 2:
         i = abs(i)
         if i >= size:

@@ -56,6 +56,8 @@ class Card(BaseModel):
     """Where the photos came from, and how many there were."""
     started_with: str = ""
     """The style whose weights it began with. Learning on from its own adds to the figures above."""
+    together_with: tuple[str, ...] = ()
+    """Styles that were learned at the same time at first, with convolutions in common."""
     style: float | None = None
     content: float | None = None
     total: float | None = None

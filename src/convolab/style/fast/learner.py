@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from convolab.errors import SettingsError, TrainingError
-from convolab.style.fast import parallel
+from convolab.style.fast import learning_pass, parallel
 from convolab.style.fast.architecture import parse
 from convolab.style.fast.network import TransformNetwork, padded
 from convolab.style.fast.optimizers import BETAS, make_muon
@@ -205,6 +205,8 @@ class Learner:
     def paint(self, part: Tensor, strength: float) -> Tensor:
         """What the network makes of a part, convolved in the number format of the feature network."""
         low = self.features.precision == "bf16"
+        if low and learning_pass.usable(self.model, part):
+            return learning_pass.paint(self.model, part, strength)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=low):
             return self.model(part, strength)
 
