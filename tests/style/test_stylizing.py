@@ -239,7 +239,7 @@ def test_the_quick_way_shares_large_maps_among_the_cores(monkeypatch: pytest.Mon
     network = tiny_style(3, architecture="c5s1-8,d16,R16,U8,c5s1-3").network
     photo = picture(1, 75, 98)
     alone = CpuPass(network)(photo)
-    monkeypatch.setattr(cpu, "usable_cores", lambda: 3)
+    monkeypatch.setattr(sharing, "usable_cores", lambda: 3)
     monkeypatch.setattr(sharing, "LEAST_SHARED", 0)
     assert torch.allclose(CpuPass(network)(photo), alone, atol=1e-5)
 
