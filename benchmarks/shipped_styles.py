@@ -5,7 +5,7 @@ at any time (Ctrl-C, a killed process): the next call goes on where this one was
 style on photos that were never learned from is written to ``results/shipped_styles/``, to be looked at.
 
     python benchmarks/shipped_styles.py [--only starry-night …] [--size standard|small] [--minutes 12]
-    [--steps 400] [--again]
+    [--steps 400] [--rate 0.001] [--again]
 
 The paintings and photos are looked for in ``../shared/data``; the lab's own styles are painted by it.
 """
@@ -92,12 +92,16 @@ def photos() -> tuple[list[Path], list[Path]]:
     return [path for path in found if path not in test], test
 
 
-def settings_of(painting: Painting, size: str, minutes: float | None, steps: int | None) -> LearnSettings:
+def settings_of(
+    painting: Painting, size: str, minutes: float | None, steps: int | None, rate: float | None = None
+) -> LearnSettings:
     """How a style is learned: on from its own weights where it is in the package already."""
     own = painting.name + SIZES[size]
     known = (library.SHIPPED / f"{own}.safetensors").exists()
     start = own if known else "none" if painting.name == FIRST else FIRST + SIZES[size]
+    rates = {} if rate is None else {"learning_rate": rate}
     return LearnSettings(
+        **rates,
         architecture=size,
         weight=painting.weight,
         stroke_size=painting.stroke_size,
@@ -132,14 +136,16 @@ def pictured(card: Card, painting: Painting) -> Card:
     return card.model_copy(update={"thumbnail": thumbnail(painting.picture())})
 
 
-def learn(painting: Painting, size: str, minutes: float | None, steps: int | None) -> Path:
+def learn(
+    painting: Painting, size: str, minutes: float | None, steps: int | None, rate: float | None
+) -> Path:
     """Learn one style, from where an earlier call was if there was one, and put it into the package."""
     name = painting.name + SIZES[size]
     UNDER_WAY.mkdir(parents=True, exist_ok=True)
     checkpoint = UNDER_WAY / f"{name}.safetensors"
     work = Learning(
         painting.picture(),
-        settings_of(painting, size, minutes, steps),
+        settings_of(painting, size, minutes, steps, rate),
         photos=Gathered(tuple(photos()[0]), "300 natural photographs"),
         title=painting.title,
         painter=painting.painter,
@@ -207,6 +213,7 @@ def main() -> None:
     parser.add_argument("--size", choices=SIZES, help="this size only")
     parser.add_argument("--minutes", type=float, help="budget of each, instead of its own")
     parser.add_argument("--steps", type=int, help="learn for so many steps instead, also beside other work")
+    parser.add_argument("--rate", type=float, help="learning rate at first")
     parser.add_argument("--again", action="store_true", help="go on with those that are in the package, too")
     options = parser.parse_args()
     for size in [options.size] if options.size else SIZES:
@@ -217,7 +224,7 @@ def main() -> None:
             usual = FIRST_MINUTES if name == FIRST else MINUTES
             try:
                 minutes = None if options.steps else options.minutes or usual[size]
-                learn(PAINTINGS[name], size, minutes, options.steps)
+                learn(PAINTINGS[name], size, minutes, options.steps, options.rate)
             except ConvolabError as error:
                 print(f"{name}: {error}")
     total = sum(path.stat().st_size for path in library.SHIPPED.glob("*.safetensors"))

@@ -119,9 +119,8 @@ class Muon(torch.optim.Optimizer):
             learning = [parameter for parameter in group["params"] if parameter.grad is not None]
             if group["matrix"]:
                 self._muon(learning, group)
-                continue
-            for parameter in learning:
-                self._adam(parameter, parameter.grad, self.state[parameter], group)
+            else:
+                self._adam(learning, group)
 
     def _muon(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
         ahead = [self._ahead(parameter, group["momentum"]) for parameter in parameters]
@@ -142,14 +141,26 @@ class Muon(torch.optim.Optimizer):
         ahead = torch.lerp(slope, state["momentum"], momentum)
         return ahead.reshape(len(ahead), -1)
 
-    def _adam(self, parameter: Tensor, slope: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+    def _adam(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
+        """All at once: with many small ones most of the time would go into calling."""
+        if not parameters:
+            return
         first, second = group["betas"]
-        if "exp_avg" not in state:
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
-            state["step"] = torch.zeros(())
-        state["step"] += 1
-        count = float(state["step"])
-        state["exp_avg"].lerp_(slope, 1 - first)
-        state["exp_avg_sq"].lerp_(slope.square(), 1 - second)
-        spread = (state["exp_avg_sq"] / (1 - second**count)).sqrt().add_(_EPSILON)
-        parameter.addcdiv_(state["exp_avg"], spread, value=-group["lr"] / (1 - first**count))
+        weights: list[Tensor] = [*parameters]
+        slopes = [slope for parameter in parameters if (slope := parameter.grad) is not None]
+        states = [self.state[parameter] for parameter in parameters]
+        for parameter, state in zip(parameters, states, strict=True):
+            if "exp_avg" not in state:
+                state["exp_avg"] = torch.zeros_like(parameter)
+                state["exp_avg_sq"] = torch.zeros_like(parameter)
+                state["step"] = torch.zeros(())
+            state["step"] += 1
+        counts = [float(state["step"]) for state in states]
+        means, squares = [state["exp_avg"] for state in states], [state["exp_avg_sq"] for state in states]
+        torch._foreach_lerp_(means, slopes, 1 - first)
+        torch._foreach_lerp_(squares, torch._foreach_mul(slopes, slopes), 1 - second)
+        spread = torch._foreach_div(squares, [1 - second**count for count in counts])
+        torch._foreach_sqrt_(spread)
+        torch._foreach_add_(spread, _EPSILON)
+        rates = [-group["lr"] / (1 - first**count) for count in counts]
+        torch._foreach_addcdiv_(weights, means, spread, rates)

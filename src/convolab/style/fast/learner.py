@@ -169,8 +169,7 @@ class Learner:
         self.step += 1
         keep = min(AVERAGED, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            for mean, new in zip(self.average.parameters(), self.model.parameters(), strict=True):
-                mean.lerp_(new, 1 - keep)
+            torch._foreach_lerp_([*self.average.parameters()], [*self.model.parameters()], 1 - keep)
         now = mean_of(found)
         if not math.isfinite(now.total):
             raise TrainingError(
