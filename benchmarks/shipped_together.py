@@ -36,7 +36,7 @@ def learnings(names: list[str], size: str, minutes: float) -> list[Learning]:
     UNDER_WAY.mkdir(parents=True, exist_ok=True)
     network = load_network("vgg-16", "max", "replicate")
     gathered = Gathered(tuple(photos()[0]), "300 natural photographs")
-    found = []
+    found: list[Learning] = []
     for name in names:
         painting = PAINTINGS[name]
         work = Learning(
