@@ -31,9 +31,17 @@ _PLAIN = ([1, 1], [1, 1], 1)
 
 @functools.cache
 def usable() -> bool:
-    """Whether PyTorch has oneDNN's convolution with ReLU (x86 and ARM; it has it for its own compiler)."""
-    there = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
-    return bool(there) and hasattr(torch.ops.mkldnn, "_reorder_convolution_weight")
+    """Whether oneDNN's convolution with ReLU works here.
+
+    PyTorch has it for its own compiler, where it was built with oneDNN, and refuses on processors that have
+    neither AVX-512 nor instructions for bf16.
+    """
+    try:
+        ones = torch.ones(1, 8, 3, 3)
+        found = _convolved(_low(ones), _ordered(torch.ones(8, 8, 3, 3)), torch.full((8,), -40.0), relu=True)
+        return bool(torch.equal(found[0, 0].float(), torch.tensor([[0.0, 8, 0], [8, 32, 8], [0, 8, 0]])))
+    except (RuntimeError, AttributeError):
+        return False
 
 
 @functools.cache
