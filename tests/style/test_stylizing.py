@@ -15,7 +15,7 @@ from style_kit import image, picture
 from convolab.compiled import sharing
 from convolab.compiled.bf16 import narrow, wide
 from convolab.errors import DataError, NetworkError, SettingsError
-from convolab.style.fast import bands, cpu, library, painter
+from convolab.style.fast import bands, library, painter
 from convolab.style.fast.bands import paint_in_bands, plan
 from convolab.style.fast.border import border_artefact
 from convolab.style.fast.cpu import CpuPass
