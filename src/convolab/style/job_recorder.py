@@ -103,10 +103,11 @@ class TransferRecorder(Journal):
         if self.painting is None or (not at_once and begun - self._picture_at < wait):
             return
         with contextlib.suppress(OSError):
+            unfinished = self.folder.iterates_path / "unfinished"
             pairs = self.watch.pairs()
             if pairs:
-                self.folder.gram_path(step).write_bytes(grams.pack(pairs))
-            unfinished = self.folder.iterates_path / "unfinished"
+                unfinished.write_bytes(grams.pack(pairs))
+                unfinished.replace(self.folder.gram_path(step))
             self.painting.picture().save(unfinished, "PNG", compress_level=1)
             unfinished.replace(self.folder.iterate_path(step))
             if step not in self._kept:

@@ -6,8 +6,10 @@ import base64
 import binascii
 import json
 import re
+import threading
+from mimetypes import guess_type
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from fastapi import Request, Response
 from fastapi.responses import FileResponse
@@ -19,6 +21,7 @@ from convolab.errors import ConvolabError, ReportError
 from convolab.home import home
 from convolab.report import Pin, add_pin, build, find_pin, open_report
 from convolab.report.pinboard import LIMIT
+from convolab.runs.files import why
 
 # Whatever a file holds, nothing in it runs in the lab's name when it is opened on its own.
 _INERT = {
@@ -26,6 +29,10 @@ _INERT = {
     "X-Content-Type-Options": "nosniff",
 }
 _EXPORTED = {**_INERT, "Content-Security-Policy": "sandbox allow-popups allow-downloads"}
+_BUILDING = threading.Lock()
+"""Pages are written anew whenever they are opened: one at a time, and nobody reads half of one."""
+_AT_ONCE = 20_000_000
+"""Bytes; larger files of a page (videos) are sent in parts."""
 
 
 def install() -> None:
@@ -98,10 +105,15 @@ def archive(page: str) -> Response:
     """The exported page as a zip."""
     try:
         document = open_report(page)
-        packed = build(document, home() / "report" / "exported" / document.name, archive=True)
+        with _BUILDING:
+            packed = build(document, home() / "report" / "exported" / document.name, archive=True)
+            content = packed.read_bytes()
     except ConvolabError as error:
         return Response(str(error), 404)
-    return FileResponse(packed, filename=f"{document.name}.zip")
+    except OSError as error:
+        return Response(f"The page could not be read: {why(error)}.", 404)
+    named = {"content-disposition": f"attachment; filename*=utf-8''{quote(document.name)}.zip"}
+    return Response(content, media_type="application/zip", headers=named)
 
 
 def exported(page: str, path: str) -> Response:
@@ -109,13 +121,21 @@ def exported(page: str, path: str) -> Response:
     try:
         document = open_report(page)
         folder = home() / "report" / "exported" / document.name
-        if path == "index.html":
-            build(document, folder)
+        found = (folder / path).resolve()
+        with _BUILDING:
+            if path == "index.html":
+                return Response(
+                    build(document, folder).read_bytes(), media_type="text/html", headers=_EXPORTED
+                )
+            if not found.is_relative_to(folder.resolve()) or not found.is_file():
+                return Response("There is no such file in this page.", 404)
+            if found.stat().st_size <= _AT_ONCE:
+                kind = guess_type(found.name)[0] or "text/plain"
+                return Response(found.read_bytes(), media_type=kind, headers=_EXPORTED)
     except ConvolabError as error:
         return Response(str(error), 404)
-    found = (folder / path).resolve()
-    if not found.is_relative_to(folder.resolve()) or not found.is_file():
-        return Response("There is no such file in this page.", 404)
+    except OSError as error:
+        return Response(f"The page could not be read: {why(error)}.", 404)
     return FileResponse(found, headers=_EXPORTED)
 
 

@@ -342,6 +342,9 @@ def _file(find: Callable[[], Path], kind: str | None) -> Response:
         return _gone(DataError("This is no longer kept."))
     if kind is None:
         kind = "image/jpeg" if path.name == "painting" else None
+    if kind in ("image/png", "image/jpeg"):
+        # Pictures are replaced while others look: a file of another length than was promised is an error.
+        return Response(path.read_bytes(), media_type=kind, headers={**_FRESH, **_FILES})
     return FileResponse(path, media_type=kind, headers={**_FRESH, **_FILES} if kind else _FRESH)
 
 

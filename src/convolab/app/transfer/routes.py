@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import Request, Response
-from fastapi.responses import FileResponse
 from nicegui import app
 from starlette.concurrency import run_in_threadpool
 
@@ -143,9 +142,11 @@ def _file(find: Callable[[], Path], kind: str) -> Response:
         path = find()
     except ConvolabError as error:
         return _gone(error)
-    if not path.exists():
+    try:
+        # At once: a file that is replaced meanwhile would not have the length that was promised.
+        return Response(path.read_bytes(), media_type=kind, headers=_YEAR)
+    except OSError:
         return _gone(DataError("This is no longer kept."))
-    return FileResponse(path, media_type=kind, headers=_YEAR)
 
 
 def _download(run_id: str, ending: str, kind: str, make: Callable[[TransferFolder], bytes]) -> Response:

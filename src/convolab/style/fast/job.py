@@ -155,7 +155,9 @@ class _Work:
         folder, spec = self.folder, self.folder.spec()
         self._learning = self.journal.learning = _learning(folder, spec, self._control)
         with contextlib.suppress(OSError):
-            _strip(self._learning.held_out).save(folder.photos_path, "PNG")
+            unfinished = folder.photos_path.with_suffix(".unfinished")
+            _strip(self._learning.held_out).save(unfinished, "PNG")
+            unfinished.replace(folder.photos_path)
 
     def recovered(self) -> LearnEvent:
         """From where learning goes on."""
