@@ -98,6 +98,14 @@ def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, relu: bool, paddi
     )
 
 
+def _way_back(ctx: Any, slope: Tensor, padding: int = 1) -> Tensor:
+    """The slopes of what went into a convolution and its ReLU, in bf16."""
+    slope = _low(slope)
+    if ctx.relu:
+        slope = torch.ops.aten.threshold_backward(slope, ctx.saved_tensors[0], 0)
+    return _convolved(slope, ctx.weights.backward, None, False, padding)
+
+
 class _Convolution(torch.autograd.Function):
     """Of the forward pass only the output is kept, for the ReLU."""
 
@@ -112,10 +120,7 @@ class _Convolution(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None, None]:
-        slope = _low(slopes[0])
-        if ctx.relu:
-            slope = torch.ops.aten.threshold_backward(slope, ctx.saved_tensors[0], 0)
-        return _convolved(slope, ctx.weights.backward, None, False).to(ctx.kind), None, None, None
+        return _way_back(ctx, slopes[0]).to(ctx.kind), None, None, None
 
 
 class _First(torch.autograd.Function):
@@ -133,11 +138,7 @@ class _First(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None, None]:
-        slope = _low(slopes[0])
-        if ctx.relu:
-            slope = torch.ops.aten.threshold_backward(slope, ctx.saved_tensors[0], 0)
-        back = _convolved(slope, ctx.weights.backward, None, False, 2 - ctx.padding)
-        return back.float(), None, None, None
+        return _way_back(ctx, slopes[0], 2 - ctx.padding).float(), None, None, None
 
 
 def convolved(x: Tensor, convolution: Convolution, relu: bool, masked: bool = False) -> Tensor:
@@ -211,7 +212,7 @@ class _Tap(torch.autograd.Function):
             total = total if own is None or deeper is None else total + own
             return (torch.ops.aten.threshold_backward(_low(total), x, 0),)
         out = torch.empty(height, width, x.shape[1], dtype=torch.bfloat16)
-        arrays = _bits(x), _bits(made), _bits(deeper), _bits(own), out.view(torch.uint16).numpy()
+        arrays = bits(x), bits(made), bits(deeper), bits(own), out.view(torch.uint16).numpy()
         each(lambda _, a, b: _kernels().tap_back(*arrays, a, b), strips(height // 2, x.numel()))
         return (out.permute(2, 0, 1)[None],)
 
@@ -219,7 +220,7 @@ class _Tap(torch.autograd.Function):
 def _pool(x: Tensor) -> Tensor:
     _, maps, height, width = x.shape
     out = torch.empty(height // 2, width // 2, maps, dtype=torch.bfloat16)
-    given, made = _bits(x), out.view(torch.uint16).numpy()
+    given, made = bits(x), out.view(torch.uint16).numpy()
     each(lambda _, a, b: _kernels().pool(given, made, a, b), strips(height // 2, x.numel()))
     return out.permute(2, 0, 1)[None]
 
@@ -228,12 +229,12 @@ def _pool_back(x: Tensor, made: Tensor, slopes: Tensor) -> Tensor:
     _, maps, height, width = x.shape
     kind = torch.zeros if height % 2 or width % 2 else torch.empty
     out = kind(height, width, maps, dtype=torch.bfloat16)
-    arrays = _bits(x), _bits(made), _bits(slopes), out.view(torch.uint16).numpy()
+    arrays = bits(x), bits(made), bits(slopes), out.view(torch.uint16).numpy()
     each(lambda _, a, b: _kernels().pool_back(*arrays, a, b), strips(height // 2, x.numel()))
     return out.permute(2, 0, 1)[None]
 
 
-def _bits(x: Tensor) -> np.ndarray:
+def bits(x: Tensor) -> np.ndarray:
     """(1, maps, rows, columns) as (rows, columns, maps) of bits."""
     return _low(x.detach())[0].permute(1, 2, 0).contiguous().view(torch.uint16).numpy()
 

@@ -17,22 +17,17 @@ from convolab.training.device import usable_cores
 from convolab.training.parallel import pool
 
 _EPSILON = 1e-8
-ALIKE = 4
-"""So many matrices of one shape are worth being computed together."""
 
 
 def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
-    """About the nearest matrix with all singular values 1: between 0.7 and 1.2 (Newton and Schulz).
-
-    (rows, columns), or many of them (…, rows, columns).
-    """
-    x = matrix / (matrix.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    tall = x.shape[-2] > x.shape[-1]
-    x = x.mT if tall else x
+    """About the nearest matrix with all singular values 1: between 0.7 and 1.2 (Newton and Schulz)."""
+    x = matrix / (matrix.norm() + 1e-7)
+    tall = x.shape[0] > x.shape[1]
+    x = x.T if tall else x
     # Each step multiplies x from the left by a polynomial of x·xᵀ, and these all commute: for a wide x it is
     # cheaper to gather them, at the size of its height, and to multiply x once.
-    if x.shape[-1] >= 2 * x.shape[-2]:
-        square = x @ x.mT
+    if x.shape[1] >= 2 * x.shape[0]:
+        square = x @ x.T
         gathered = polynomial = _polynomial(square)
         for _ in range(steps - 1):
             square = polynomial @ square @ polynomial
@@ -41,39 +36,23 @@ def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
         x = gathered @ x
     else:
         for _ in range(steps):
-            x = _polynomial(x @ x.mT) @ x
-    return x.mT if tall else x
+            x = _polynomial(x @ x.T) @ x
+    return x.T if tall else x
 
 
 def _polynomial(square: Tensor) -> Tensor:
     """What a step multiplies with: Jordan's coefficients, that make small singular values grow fast."""
-    add = torch.addmm if square.dim() == 2 else torch.baddbmm
-    found = add(square, square, square, beta=-4.7750, alpha=2.0315)
-    found.diagonal(dim1=-2, dim2=-1).add_(3.4445)
+    found = torch.addmm(square, square, square, beta=-4.7750, alpha=2.0315)
+    found.diagonal().add_(3.4445)
     return found
 
 
 def all_orthogonal(matrices: Sequence[Tensor]) -> list[Tensor]:
     """`orthogonal` of each. On the CPU each core takes whole matrices, since these are too small to share
-    one: with six matrices of a small network on two cores 11 ms instead of 51. Four or more of one shape go
-    together.
+    one: with six matrices of a small network on two cores 11 ms instead of 51.
     """
-    shapes: dict[torch.Size, list[int]] = {}
-    for i, matrix in enumerate(matrices):
-        shapes.setdefault(matrix.shape, []).append(i)
-    found: dict[int, Tensor] = {}
-    for alike in shapes.values():
-        if len(alike) >= ALIKE:
-            made = orthogonal(torch.stack([matrices[i] for i in alike]))
-            found |= dict(zip(alike, made, strict=True))
-    rest = [i for i in range(len(matrices)) if i not in found]
-    found |= dict(zip(rest, _each_orthogonal([matrices[i] for i in rest]), strict=True))
-    return [found[i] for i in range(len(matrices))]
-
-
-def _each_orthogonal(matrices: Sequence[Tensor]) -> list[Tensor]:
     threads = min(usable_cores(), len(matrices))
-    if threads < 2 or not matrices or matrices[0].device.type != "cpu":
+    if threads < 2 or matrices[0].device.type != "cpu":
         return [orthogonal(matrix) for matrix in matrices]
     with torch.no_grad():
         # The dearest first, so that no core is left with it in the end.

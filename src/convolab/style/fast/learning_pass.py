@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from convolab.compiled.sharing import each, strips
+from convolab.style.bf16 import bits
 from convolab.style.fast.cpu import border_mode, wanted_border
 from convolab.style.fast.network import (
     EPSILON,
@@ -116,7 +117,7 @@ class _NormBorder(torch.autograd.Function):
         kernels, _ = _kernels()
         _, maps, height, width = y.shape
         beside, mode = border
-        x = _bits(y)
+        x = bits(y)
         parts = strips(height) if y.numel() >= LEAST_SHARED else [(0, height)]
         totals = np.zeros((len(parts), 2, maps))
         each(lambda n, top, bottom: kernels.sums(x, 0, width, top, bottom, totals[n]), parts)
@@ -126,7 +127,7 @@ class _NormBorder(torch.autograd.Function):
         level = (shift.detach().numpy() - mean * factor).astype(np.float32)
         factors = factor.astype(np.float32)
         out = np.empty((height + 2 * beside, width + 2 * beside, maps), np.uint16)
-        other = np.zeros((0, 0, 0), np.uint16) if skip is None else _bits(skip)
+        other = np.zeros((0, 0, 0), np.uint16) if skip is None else bits(skip)
         each(
             lambda _, top, bottom: kernels.normalise(
                 x, 0, width, factors, level, skip is None, other, edge, out, beside, top, bottom
@@ -143,7 +144,7 @@ class _NormBorder(torch.autograd.Function):
         _, kernels = _kernels()
         x, parts, (beside, mode), edge = ctx.x, ctx.parts, ctx.border, ctx.edge
         height, width, maps = x.shape
-        given = _bits(slopes[0])
+        given = bits(slopes[0])
         before = np.zeros((height + 2 * edge, width + 2 * edge, maps), np.uint16)
         totals = np.zeros((len(parts), 2, maps))
         mean = ctx.mean.astype(np.float32)
@@ -166,12 +167,6 @@ class _NormBorder(torch.autograd.Function):
             torch.from_numpy(values.astype(np.float32)) for values in (around * ctx.inverse, total)
         )
         return _tensor(out), of_scale, of_shift, None, None if ctx.relu else _tensor(before), None
-
-
-def _bits(x: Tensor) -> np.ndarray:
-    """(1, maps, rows, columns) as (rows, columns, maps) of bits of bf16."""
-    places = x.detach()[0].permute(1, 2, 0).to(torch.bfloat16).contiguous()
-    return places.view(torch.uint16).numpy()
 
 
 def _tensor(bits: np.ndarray) -> Tensor:
