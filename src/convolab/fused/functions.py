@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from convolab.compiled import loops
 from convolab.training.device import usable_cores
 from convolab.training.parallel import pool
 
@@ -17,14 +17,9 @@ LEAST_SHARED = 100_000
 """With fewer values one core is as fast as two: waking the other takes as long."""
 
 
-@functools.cache
 def kernels() -> Any:
     """The compiled loops, or None where Numba cannot be used."""
-    try:
-        from convolab.fused import kernels as compiled
-    except Exception:  # not installed, or not for this Python, NumPy or processor: then it is merely slower
-        return None
-    return compiled
+    return loops("convolab.fused.kernels")
 
 
 def bits(x: Tensor) -> np.ndarray:

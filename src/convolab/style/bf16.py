@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from convolab.compiled import loops
 from convolab.compiled.sharing import each, strips
 
 if TYPE_CHECKING:
@@ -44,14 +45,9 @@ def usable() -> bool:
         return False
 
 
-@functools.cache
 def _kernels() -> Any:
     """The compiled loops, or None where Numba cannot be used."""
-    try:
-        from convolab.style import bf16_kernels
-    except Exception:  # not installed, or not for this Python, NumPy or processor: then it is merely slower
-        return None
-    return bf16_kernels
+    return loops("convolab.style.bf16_kernels")
 
 
 class Weights:

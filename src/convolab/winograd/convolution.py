@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from convolab.compiled import loops
 from convolab.training.device import usable_cores
 from convolab.training.parallel import pool
 
@@ -37,14 +38,9 @@ _G = np.array(
 )
 
 
-@functools.cache
 def _kernels() -> Any:
     """The compiled transforms, or None where Numba cannot be used."""
-    try:
-        from convolab.winograd import kernels
-    except Exception:  # not installed, or not for this Python, NumPy or processor: then it is merely slower
-        return None
-    return kernels
+    return loops("convolab.winograd.kernels")
 
 
 def usable(inputs: int, outputs: int, device: torch.device) -> bool:

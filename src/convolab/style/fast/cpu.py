@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from convolab import winograd
+from convolab.compiled import loops
 from convolab.compiled.sharing import each, strips
 from convolab.style.fast.network import (
     EPSILON,
@@ -38,14 +39,9 @@ LEAST_WINOGRAD = 64
 """With fewer maps PyTorch's own convolution is as fast."""
 
 
-@functools.cache
 def _kernels() -> Any:
     """The compiled loops, or None where Numba cannot be used."""
-    try:
-        from convolab.style.fast import cpu_kernels
-    except Exception:  # not installed, or not for this Python, NumPy or processor: then it is merely slower
-        return None
-    return cpu_kernels
+    return loops("convolab.style.fast.cpu_kernels")
 
 
 @functools.cache

@@ -7,7 +7,6 @@ PyTorch's operations take six each.
 
 from __future__ import annotations
 
-import functools
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from convolab.compiled import loops
 from convolab.compiled.sharing import each, strips
 from convolab.style.bf16 import bits
 from convolab.style.fast.cpu import border_mode, wanted_border
@@ -35,14 +35,9 @@ LEAST_SHARED = 250_000
 """With fewer values one core is as fast as two."""
 
 
-@functools.cache
 def _kernels() -> Any:
-    """The compiled loops, forwards and backwards, or None where Numba cannot be used."""
-    try:
-        from convolab.style.fast import cpu_kernels, learning_kernels
-    except Exception:  # not installed, or not for this Python, NumPy or processor: then it is merely slower
-        return None
-    return cpu_kernels, learning_kernels
+    """The compiled loops that go backwards, or None where Numba cannot be used."""
+    return loops("convolab.style.fast.learning_kernels")
 
 
 def usable(network: TransformNetwork, photo: Tensor) -> bool:
@@ -114,7 +109,7 @@ class _NormBorder(torch.autograd.Function):
         skip: Tensor | None,
         edge: int,
     ) -> Tensor:
-        kernels, _ = _kernels()
+        kernels = loops("convolab.style.fast.cpu_kernels")
         _, maps, height, width = y.shape
         beside, mode = border
         x = bits(y)
@@ -141,7 +136,7 @@ class _NormBorder(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, Tensor, Tensor, None, Tensor | None, None]:
-        _, kernels = _kernels()
+        kernels = _kernels()
         x, parts, (beside, mode), edge = ctx.x, ctx.parts, ctx.border, ctx.edge
         height, width, maps = x.shape
         given = bits(slopes[0])
