@@ -22,7 +22,8 @@ def received(response: Response) -> bytes:
     parts: list[bytes] = []
 
     async def receive() -> MutableMapping[str, Any]:
-        return {"type": "http.request"}
+        await asyncio.Event().wait()  # whoever asked does not hang up
+        raise AssertionError
 
     async def send(message: MutableMapping[str, Any]) -> None:
         parts.append(message.get("body", b""))
