@@ -15,7 +15,7 @@ import pytest
 from visiting import DESKTOP, PHONE, Lab, open_room, screenshot
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Locator, Page, Route
+    from playwright.sync_api import BrowserContext, Locator, Page, Route, WebSocketRoute
 
 pytestmark = pytest.mark.browser
 
@@ -186,6 +186,41 @@ def test_repeating_a_run_tells_its_spread(room: Page):
     fair = room.locator(".cx-side .cl-legend-item", has_text="fairly")
     fair.nth(1).wait_for(timeout=PATIENCE)
     room.get_by_text("All settings are the same.").wait_for()
+
+
+def test_runs_that_the_table_hears_of_late_are_shown(trained_lab: Lab, visitor: BrowserContext):
+    page = visitor.new_page()
+    page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+    late = False
+
+    def pass_on(socket: WebSocketRoute) -> None:
+        lab = socket.connect_to_server()
+
+        def told(message: str | bytes) -> None:
+            news = json.loads(message)
+            if late:
+                news.pop("runs", None)
+            socket.send(json.dumps(news))
+
+        lab.on_message(told)
+
+    page.route_web_socket(re.compile("/live/news"), pass_on)
+    open_room(page, trained_lab, "/experiments")
+    row(page, "first").wait_for()
+    part = view(page, "Variants")
+    part.get_by_role("radio", name="Repeat it").click()
+    start_from(part, "Run to start from", "first")
+    part.get_by_label("Seeds in all").fill("2")
+    late = True
+    part.get_by_role("button", name="Repeat with 2 seeds").click()
+    part.get_by_text("2 of 2 runs have ended").wait_for(timeout=PATIENCE)
+    part.get_by_role("button", name="Curves over each other").click()
+    legend = page.locator(".cx-side .cl-legend-item")
+    legend.first.wait_for()
+    assert legend.count() == 1
+    late = False
+    legend.nth(1).wait_for()
+    assert page.locator(".cx-window .cx-row[aria-selected=true]").count() == 2
 
 
 def test_a_sweep_of_four_trials(room: Page):

@@ -15,7 +15,7 @@ const FIRST = 3; // runs that are shown before anything was chosen
 
 function render({ model, el }) {
   let arrived = false;
-  let wanted = null; // runs that were just made: chosen as soon as the table knows them
+  let wanted = null; // what is to be chosen, among them runs that were just made: as soon as the table knows them all
   let chosen = [...(model.get("shown").runs ?? [])];
   const slots = new Map(); // run -> 1 … 8, its own while it is chosen
 
@@ -29,12 +29,12 @@ function render({ model, el }) {
 
   // The curves are the Build room's, with a model of their own: what they are told stays in this tab.
   const curves = localModel({ overlay: true, runs: [], empty: "Choose runs in the table: their curves appear here, one over the other.", lit: "" }, (message) => {
-    if (message.remove) table.choose(chosen.filter((id) => id !== message.remove)), (chosen = table.chosen()), follow(), tell();
+    if (message.remove) set(chosen.filter((id) => id !== message.remove));
   });
   const curvesPlace = h("div.panel");
   const stopCurves = curvesWidget.render({ model: curves, el: curvesPlace });
 
-  const context = { row: table.row, tell: (message) => model.send(message), drop: (ids) => set(chosen.filter((id) => !ids.includes(id))), choose: (ids) => ((wanted = ids), set(ids)) };
+  const context = { row: table.row, tell: (message) => model.send(message), drop: (ids) => set(chosen.filter((id) => !ids.includes(id))), choose: set };
   const panels = { run: runPanel(context), differences: differencesPanel(context), statistics: statisticsPanel(context), comparison: comparisonPanel(context) };
   let tab = chosen.length > 1 ? "differences" : "run";
   let picked = false; // whether the reader has chosen the tab
@@ -47,9 +47,13 @@ function render({ model, el }) {
   const details = h("div.cx-side", {}, curvesPlace, panel);
   el.append(problem, empty, h("div.cx-two", {}, table.root, details));
 
-  function set(ids) {
+  function choose(ids) {
     table.choose(ids);
     chosen = table.chosen();
+    wanted = chosen.length < ids.length ? ids : null;
+  }
+  function set(ids) {
+    choose(ids);
     follow();
     tell();
   }
@@ -90,13 +94,10 @@ function render({ model, el }) {
     setHidden(problem, !news.problem);
     if (!arrived) {
       arrived = true;
-      if (chosen.length) table.choose(chosen);
-      else table.choose(newest(table.all(), FIRST));
-      chosen = table.chosen();
+      if (chosen.length) choose(chosen);
+      else choose(newest(table.all(), FIRST));
     } else if (wanted?.every(table.row)) {
-      table.choose(wanted);
-      chosen = table.chosen();
-      wanted = null;
+      choose(wanted);
       tell();
     } else chosen = table.chosen();
     const none = !table.all().length;
@@ -107,8 +108,7 @@ function render({ model, el }) {
   }
   model.on("change:shown", (shown) => {
     if (shown.runs.join() === chosen.join() || !shown.runs.length) return;
-    table.choose(shown.runs);
-    chosen = table.chosen();
+    choose(shown.runs);
     follow();
   });
 
