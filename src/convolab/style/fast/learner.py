@@ -45,10 +45,6 @@ AVERAGED = 0.995
 """What is kept is a mean of the weights over about the last 1/(1 − this) steps, fewer at the beginning."""
 FULL = 0.7
 """Share of the parts that are painted at full strength; the others at any."""
-GROWN = 0.6
-"""Until so much of the plan is done smaller parts are looked at: more steps in the same time."""
-SMALLER = 0.75
-"""Their side, of the full one."""
 STABLE_EVERY = 4
 """Every so many parts one is painted a second time, moved and noised."""
 STABLE_SHIFT = 4
@@ -74,7 +70,7 @@ class Learner:
         self.features = network or load_network(settings.network, "max", "replicate", progress)
         layers = (*settings.content_names, *settings.style_names)
         self.features.check(layers)
-        self.least = least = max(STABLE_SHIFT * 4, self.features.smallest(layers))
+        least = max(STABLE_SHIFT * 4, self.features.smallest(layers))
         if settings.crop < least:
             raise SettingsError(f"Parts of photos must have at least {least} pixels a side for these layers.")
         self.gathered = photos or gather(None, progress)
@@ -153,9 +149,8 @@ class Learner:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         found, full = [], []
-        side = self.side(fraction)
         for part in parts:
-            photo = part[:, :, :side, :side].to(self.device)
+            photo = part.to(self.device)
             total, differences, strength = self._judge(photo, self.examples)
             (total / len(parts)).backward()
             found.append(differences)
@@ -179,11 +174,6 @@ class Learner:
             whole = mean_of(full)
             self.recent = whole if self.recent is None else blended(self.recent, whole, 0.1)
         return now
-
-    def side(self, fraction: float) -> int:
-        """Pixels a side of the parts that are looked at."""
-        crop = self.settings.crop
-        return crop if fraction >= GROWN else max(self.least, int(crop * SMALLER) // 16 * 16)
 
     def rate(self, fraction: float) -> float:
         """The learning rate: it rises over the first steps and then falls along half a cosine."""
