@@ -157,7 +157,7 @@ def test_paint_pause_change_w_resume_reload_finish_and_load_settings_back(
     page = visitor.new_page()
     open_room(page, lab, f"/transfer?photo=lab-lake&style=lab-waves&size=96&steps={STEPS}&network={network}")
     page.locator(".ct-picture[alt^='The photo']").wait_for(timeout=PATIENCE)
-    assert page.get_by_text("The losses appear here").is_visible()
+    page.get_by_text("The losses appear here").wait_for()
     assert page.evaluate(script("nameless")) == []
     assert page.evaluate(script("contrast")) == []
 
