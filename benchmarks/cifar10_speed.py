@@ -18,7 +18,6 @@ import convolab  # before PyTorch, because it sets how threads wait
 
 # isort: split
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -36,7 +35,7 @@ from convolab.networks.modules import whiten
 from convolab.training import Normalize, Training, TrainingSettings
 from convolab.training.data import images_tensor, labels_tensor
 from convolab.training.device import use_all_cores
-from machine import RESULTS, machine, report
+from machine import earlier_rows, report, where_and_when
 from work import Work, operations
 
 MUST = {1: 0.87, 5: 0.92, 10: 0.93}
@@ -339,9 +338,8 @@ def main() -> None:
         "tutorial": "PyTorch's tutorial",
         "airbench": "airbench94's network and recipe, plain fp32",
     }
-    path = RESULTS / "cifar10_speed.json"
-    rows: list[dict[str, Any]] = json.loads(path.read_text())["rows"] if path.exists() else []
-    about = machine()
+    rows = earlier_rows("cifar10_speed")
+    on = where_and_when()
     for key in options.only or entries:
         found: list[Outcomes] = []
         for seed in range(options.seeds if key == "ours" else options.peer_seeds):
@@ -369,7 +367,7 @@ def main() -> None:
                     "examples": round(statistics.mean(one.examples for one in ones)),
                     "single runs": [round(one.accuracy, 4) for one in ones],
                     "seconds to": [one.reached for one in ones],
-                    "on": f"{about['processor']}, bf16: {about['bf16']}, {about['date']}",
+                    "on": on,
                 }
             )
         rows.sort(key=lambda row: (row["minutes"], -row["test accuracy"]))

@@ -34,7 +34,7 @@ from convolab.style.fast.stylizing import save_picture, stylize
 from convolab.style.weights import load_weights
 from convolab.training.device import use_all_cores
 from fast_style_quality import Judge, resized, tensor
-from machine import RESULTS, machine, report
+from machine import RESULTS, earlier_rows, report, where_and_when
 from shipped_styles import PAINTINGS, photos
 
 MUST = {10.0: 1.35, 30.0: 1.15}
@@ -84,12 +84,12 @@ def main() -> None:
     painting = PAINTINGS[options.painting]
     training, test = photos()
     use_all_cores()
-    path = RESULTS / "learn_budgets.json"
-    rows: list[dict[str, Any]] = json.loads(path.read_text())["rows"] if path.exists() else []
     rows = [
-        row for row in rows if row["painting"] == painting.title and row["minutes"] not in options.minutes
+        row
+        for row in earlier_rows("learn_budgets")
+        if row["painting"] == painting.title and row["minutes"] not in options.minutes
     ]
-    about = machine()
+    on = where_and_when()
     sheet: list[list[Image.Image]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -115,7 +115,7 @@ def main() -> None:
                     "begins with": start,
                     "steps": learned.get("steps", learned.get("step", "-")),
                     "objective": round(value, 4),
-                    "on": f"{about['processor']}, bf16: {about['bf16']}, {about['date']}",
+                    "on": on,
                 }
             )
             print(rows[-1], flush=True)

@@ -70,6 +70,19 @@ def _processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
+def where_and_when() -> str:
+    """The machine and the time in one line, for rows that are measured on different evenings."""
+    about = machine()
+    return f"{about['processor']}, bf16: {about['bf16']}, {about['date']}"
+
+
+def earlier_rows(name: str) -> list[dict[str, Any]]:
+    """The rows that `report` wrote last; none if it never did."""
+    path = RESULTS / f"{name}.json"
+    rows: list[dict[str, Any]] = json.loads(path.read_text())["rows"] if path.exists() else []
+    return rows
+
+
 def report(name: str, rows: list[dict[str, Any]], **more: Any) -> None:
     """Print ``rows`` as a table and write them with the machine (and ``more``) to ``results/<name>.json``."""
     about = machine()

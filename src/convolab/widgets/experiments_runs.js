@@ -50,7 +50,7 @@ function render({ model, el }) {
   function choose(ids) {
     table.choose(ids);
     chosen = table.chosen();
-    wanted = chosen.length < ids.length ? ids : null;
+    wanted = ids.every(table.row) ? null : ids;
   }
   function set(ids) {
     choose(ids);
